@@ -1,0 +1,35 @@
+"""Random network distillation for clustered federated learning.
+
+A reproducible companion to Domini, Aguzzi, Dusparic, Pianini, Viroli: *Discovering Collaboration
+from Novelty: Random Network Distillation for Clustered Federated Learning*, arXiv 2606.30499.
+"""
+
+from rndcfl.clients import Client, Clients
+from rndcfl.datasets import DATASETS, Dataset, load_dataset
+from rndcfl.discovery import Discovery, discover
+from rndcfl.errors import InputError
+from rndcfl.ledger import Ledger
+from rndcfl.methods import METHODS
+from rndcfl.predictors import RND
+from rndcfl.settings import SETTINGS, make_clients
+from rndcfl.simulation import History, simulate
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DATASETS",
+    "METHODS",
+    "RND",
+    "SETTINGS",
+    "Client",
+    "Clients",
+    "Dataset",
+    "Discovery",
+    "History",
+    "InputError",
+    "Ledger",
+    "discover",
+    "load_dataset",
+    "make_clients",
+    "simulate",
+]

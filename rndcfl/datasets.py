@@ -1,0 +1,158 @@
+"""Datasets by name: the bundled one, a local folder, or one checked download.
+
+``fashion-mnist-mini`` travels with the package: the 10,000 images of Fashion-MNIST's official test
+file (Xiao et al., arXiv 1708.07747), split 8,000 / 2,000 by a fixed seed. The others are looked for
+below `root`, which defaults to the folder named by the environment variable ``RNDCFL_DATA``, then
+in the user's cache, and are downloaded into that cache once if they are nowhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from rndcfl import cifar, idx
+from rndcfl.datafiles import DATA_VARIABLE
+from rndcfl.errors import InputError, check_name
+from rndcfl.seeding import numpy_rng
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A labelled image dataset.
+
+    Attributes
+    ----------
+    x_train, x_test : float32 [n, C, H, W] in [0, 1].
+    y_train, y_test : int64 [n].
+    name : the name it is loaded by.
+    title : the name for captions; says so where the pixels are not the official ones.
+    n_classes : number of classes.
+    sha256 : checksum of the arrays as read (uint8 pixels and labels), for provenance.
+    licence, citation : to be passed on with results.
+    """
+
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    name: str
+    title: str
+    n_classes: int
+    sha256: str
+    licence: str
+    citation: str
+
+
+def load_dataset(name: str = "fashion-mnist-mini", root: str | Path | None = None) -> Dataset:
+    """Load a dataset by name.
+
+    Parameters
+    ----------
+    name : one of :data:`DATASETS`; the bundled ``"fashion-mnist-mini"`` needs no files.
+    root : folder that holds ``mnist/``, ``fashion-mnist/`` or ``cifar10/``; default
+    ``$RNDCFL_DATA``.
+
+    Returns
+    -------
+    Dataset
+        Its arrays are read-only: the same object is given to everybody who asks.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, and for a missing or corrupt file: which, where it was looked for, and
+        how to get it.
+    """
+    check_name("dataset", name, DATASETS)
+    root = str(root or os.environ.get(DATA_VARIABLE) or "")
+    if root and not Path(root).is_dir():
+        raise InputError(f"data folder {root!r} does not exist; give an existing one or none")
+    return _load(name, root)
+
+
+@lru_cache(maxsize=2)  # a notebook asks for the same dataset again and again
+def _load(name: str, root: str) -> Dataset:
+    return DATASETS[name](Path(root) if root else None)
+
+
+_FASHION = dict(
+    licence="MIT", citation="Xiao, Rasul, Vollgraf: Fashion-MNIST, arXiv 1708.07747, 2017"
+)
+
+
+def _fashion_mnist_mini(root: Path | None) -> Dataset:
+    folder = Path(__file__).parent / "data"
+    x, y = (idx.FASHION_MNIST.array(k, folder / f"fashion-mnist-{idx.FILES[k]}.gz") for k in (2, 3))
+    order = numpy_rng(0, "fashion-mnist-mini").permutation(len(x))
+    train, test = order[:8000], order[8000:]
+    title = "Fashion-MNIST (official test file, split 8,000/2,000)"
+    return _dataset([x[train], y[train], x[test], y[test]], "fashion-mnist-mini", title, **_FASHION)
+
+
+def _fashion_mnist(root: Path | None) -> Dataset:
+    parts = idx.FASHION_MNIST.read(root)
+    return _dataset(parts, "fashion-mnist", "Fashion-MNIST", **_FASHION)
+
+
+def _mnist(root: Path | None) -> Dataset:
+    citation = "LeCun, Cortes, Burges: The MNIST database of handwritten digits, 1998"
+    return _dataset(idx.MNIST.read(root), "mnist", "MNIST", "CC BY-SA 3.0", citation)
+
+
+def _cifar10(root: Path | None) -> Dataset:
+    parts, title = cifar.read(root)
+    citation = "Krizhevsky: Learning Multiple Layers of Features from Tiny Images, 2009"
+    return _dataset(parts, "cifar10", title, "none stated; free to use with citation", citation)
+
+
+def _dataset(
+    parts: list[np.ndarray], name: str, title: str, licence: str, citation: str
+) -> Dataset:
+    """Bring uint8 arrays (x_train, y_train, x_test, y_test) to the shapes of the contract."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(np.ascontiguousarray(part).tobytes())
+    x_train, x_test = (part.astype(np.float32) / np.float32(255) for part in parts[::2])
+    y_train, y_test = (part.astype(np.int64) for part in parts[1::2])
+    for array in (x_train, y_train, x_test, y_test):
+        array.setflags(write=False)
+    n_classes = int(y_train.max()) + 1
+    return Dataset(
+        x_train,
+        y_train,
+        x_test,
+        y_test,
+        name,
+        title,
+        n_classes,
+        digest.hexdigest(),
+        licence,
+        citation,
+    )
+
+
+DATASETS: dict[str, Callable[[Path | None], Dataset]] = {
+    "fashion-mnist-mini": _fashion_mnist_mini,
+    "mnist": _mnist,
+    "fashion-mnist": _fashion_mnist,
+    "cifar10": _cifar10,
+}
+
+
+def data_files(name: str) -> list[Path]:
+    """The files dataset `name` would be read from, or none where they are not on this machine."""
+    check_name("dataset", name, DATASETS)
+    given = os.environ.get(DATA_VARIABLE)
+    root = Path(given) if given else None
+    if name == "fashion-mnist-mini":
+        return sorted((Path(__file__).parent / "data").glob("*.gz"))
+    if name == "cifar10":
+        return cifar.files(root)
+    return (idx.MNIST if name == "mnist" else idx.FASHION_MNIST).files(root)

@@ -1,0 +1,195 @@
+"""Discover federations: predictors -> novelty -> criterion -> labels, before any training.
+
+Algorithms 1 and 2 of Domini et al., arXiv 2606.30499, with the paper's criterion (Eq. 9) or the
+calibrated one, a two-sample test that needs no tolerance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from rndcfl.clients import Clients
+from rndcfl.criteria import (
+    GROUPINGS,
+    READINGS,
+    calibrated_dissimilarity,
+    group,
+    log_excess,
+    paper_dissimilarity,
+)  # fmt: skip
+from rndcfl.errors import InputError, check_name, check_number
+from rndcfl.ledger import Ledger
+from rndcfl.novelty import Reports, exchange
+from rndcfl.predictors import RND
+
+CRITERIA = ("calibrated", "paper")
+MIN_SAMPLES = 6  # of a client for the calibrated criterion: two to train, four to score
+
+
+@dataclass(frozen=True, eq=False)
+class Discovery:
+    """What :func:`discover` found.
+
+    Attributes
+    ----------
+    labels : federation of each client, int64 [N], numbered in order of first appearance.
+    novelty : s_ij (Eq. 8), float64 [N, N]: predictor j on the data of client i.
+    excess : log-novelty in excess of both own scores, float64 [N, N], see :func:`log_excess`.
+    dissimilarity : what was grouped, float64 [N, N]. Calibrated: adjusted p-values as -log10(p);
+        paper: novelty above the own score in units of sigma_i.
+    threshold : pairs with a larger dissimilarity are incompatible.
+    tolerance : the knob as given: epsilon of Eq. 9, or None for the calibrated criterion.
+    criterion : its full name, e.g. ``"calibrated"`` or ``"paper_mutual"``.
+    reports : all that the clients reported.
+    ledger : bytes, multiply-adds and seconds of the discovery.
+    """
+
+    labels: np.ndarray
+    novelty: np.ndarray
+    excess: np.ndarray
+    dissimilarity: np.ndarray
+    threshold: float
+    tolerance: float | None
+    criterion: str
+    reports: Reports
+    ledger: Ledger
+
+    @property
+    def n_federations(self) -> int:
+        """Number of federations found."""
+        return int(self.labels.max()) + 1
+
+    def __repr__(self) -> str:
+        return (
+            f"Discovery({self.n_federations} federations of {len(self.labels)} clients, "
+            f"criterion {self.criterion}, labels {self.labels.tolist()})"
+        )
+
+
+def discover(
+    clients: Clients,
+    criterion: str = "calibrated",
+    tolerance: float | None = None,
+    seed: int = 0,
+    *,
+    alpha: float = 0.01,
+    reading: str = "mutual",
+    grouping: str = "components",
+    rnd: RND | None = None,
+    **budget: Any,
+) -> Discovery:
+    """Group clients whose data look alike, before any training (Algorithms 1 and 2).
+
+    Parameters
+    ----------
+    clients : who takes part; labels and test data are not looked at.
+    criterion : ``"calibrated"``, a two-sample test at level `alpha`, or ``"paper"``, Eq. 9, which
+        needs `tolerance`.
+    tolerance : epsilon of Eq. 9. The paper does not publish its value.
+    seed : of the shared target network and everything else that is random.
+    alpha : calibrated: probability of splitting off anybody when all clients are alike.
+    reading : paper: how two directed compatibilities become one; ``"mutual"`` (both directions),
+        ``"either"``, ``"average"`` or ``"two_sided"`` (the authors' code, |s_ij - s_ii| < eps
+        s_ii).
+    grouping : paper: ``"components"`` (chains of compatible clients) or ``"cliques"`` (all pairs).
+    rnd : networks and budget; default ``RND()``, and for the paper's criterion the same with all
+        samples used to train and to score.
+    **budget : single fields of :class:`~rndcfl.predictors.RND`, e.g. ``steps=300``.
+
+    Returns
+    -------
+    Discovery
+
+    Raises
+    ------
+    InputError
+        For unknown names, a missing or needless tolerance, or clients with too few samples.
+
+    Examples
+    --------
+    >>> from rndcfl import discover, make_clients
+    >>> clients = make_clients("fashion-mnist-mini", "rotation", n_clients=4, n_groups=2)
+    >>> discover(clients).labels.tolist()
+    [0, 1, 0, 1]
+    """
+    rnd = check_discovery(
+        clients,
+        criterion,
+        tolerance,
+        alpha=alpha,
+        reading=reading,
+        grouping=grouping,
+        rnd=rnd,
+        **budget,
+    )
+    check_number("seed", seed, 0, whole=True)
+    ledger = Ledger()
+    reports = exchange(clients, rnd, seed, ledger)
+    if criterion == "paper":
+        assert tolerance is not None
+        name, threshold = f"paper_{reading}", tolerance
+        dissimilarity = paper_dissimilarity(reports.novelty, reading)
+        labels = group(dissimilarity, threshold, grouping)
+    else:
+        name, threshold = "calibrated", -np.log10(alpha)
+        dissimilarity = calibrated_dissimilarity(reports)
+        labels = group(dissimilarity, threshold, "cliques")
+    return Discovery(
+        labels, reports.novelty, log_excess(reports.novelty), dissimilarity, float(threshold),
+        tolerance, name, reports, ledger,
+    )  # fmt: skip
+
+
+def check_discovery(
+    clients: Clients,
+    criterion: str = "calibrated",
+    tolerance: float | None = None,
+    *,
+    alpha: float = 0.01,
+    reading: str = "mutual",
+    grouping: str = "components",
+    rnd: RND | None = None,
+    **budget: Any,
+) -> RND:
+    """Check the arguments of :func:`discover` before any work; return the budget they amount to."""
+    check_name("criterion", criterion, CRITERIA)
+    check_name("reading", reading, READINGS)
+    check_name("grouping", grouping, GROUPINGS)
+    check_number("alpha", alpha, 1e-12, 0.5)
+    for name in budget:
+        check_name("parameter of discover", name, [f.name for f in fields(RND)])
+    default = RND(train_share=1.0) if criterion == "paper" else RND()
+    rnd = replace(rnd or default, **budget)
+    rnd.check()
+    if criterion == "paper":
+        _check_paper(clients, tolerance)
+    else:
+        _check_calibrated(clients, tolerance, rnd)
+    return rnd
+
+
+def _check_paper(clients: Clients, tolerance: float | None) -> None:
+    if tolerance is None:
+        raise InputError(
+            "criterion 'paper' needs tolerance=epsilon (the paper does not publish one); "
+            "criterion 'calibrated' needs none"
+        )
+    check_number("tolerance", tolerance, float("-inf"))
+    if len(clients) < 3:
+        raise InputError(f"criterion 'paper' needs at least 3 clients, got {len(clients)}")
+
+
+def _check_calibrated(clients: Clients, tolerance: float | None, rnd: RND) -> None:
+    if tolerance is not None:
+        raise InputError("criterion 'calibrated' takes no tolerance; its level is alpha=0.01")
+    if rnd.train_share >= 1:
+        raise InputError("criterion 'calibrated' scores on held-out samples; take train_share < 1")
+    for i, client in enumerate(clients):
+        if len(client) < MIN_SAMPLES:
+            raise InputError(
+                f"client {i} has {len(client)} samples; criterion 'calibrated' needs at least "
+                f"{MIN_SAMPLES} to train and to test with"
+            )

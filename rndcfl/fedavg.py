@@ -1,0 +1,140 @@
+"""Federated averaging (McMahan et al., arXiv 1602.05629): local training, weighted average."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rndcfl.errors import InputError, check_number
+from rndcfl.seeding import torch_seeded
+
+State = dict[str, Tensor]  # a model as it travels: parameters and buffers by name
+
+
+@dataclass(frozen=True)
+class LocalTraining:
+    """What a client does with its model in one round: plain SGD.
+
+    Attributes
+    ----------
+    lr : learning rate.
+    local_epochs : passes over the client's samples.
+    local_steps : if given, that many batches instead of whole epochs.
+    batch_size : None takes all samples at once (full batch).
+    """
+
+    lr: float = 0.1
+    local_epochs: int = 1
+    local_steps: int | None = None
+    batch_size: int | None = 32
+
+    def __post_init__(self) -> None:
+        check_number("lr", self.lr, 0.0)
+        check_number("local_epochs", self.local_epochs, 1, whole=True)
+        if self.local_steps is not None:
+            check_number("local_steps", self.local_steps, 1, whole=True)
+        if self.batch_size is not None:
+            check_number("batch_size", self.batch_size, 1, whole=True)
+
+    def batches(self, n: int, rng: np.random.Generator) -> list[np.ndarray]:
+        """Index batches of one round for a client of `n` samples."""
+        size = min(self.batch_size or n, n)
+        per_epoch = -(-n // size)
+        steps = self.local_steps or self.local_epochs * per_epoch
+        epochs = -(-steps // per_epoch)
+        if size == n:
+            return [np.arange(n)] * steps
+        orders = (rng.permutation(n) for _ in range(epochs))
+        return [order[k : k + size] for order in orders for k in range(0, n, size)][:steps]
+
+
+def copy_state(model: nn.Module) -> State:
+    """The model's parameters and buffers, detached from it."""
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+def train_locally(
+    model: nn.Module,
+    start: State,
+    x: Tensor,
+    y: Tensor,
+    training: LocalTraining,
+    rng: np.random.Generator,
+) -> tuple[State, int]:
+    """Train from `start` on one client's samples.
+
+    Parameters
+    ----------
+    model : a model of the right architecture; its own weights are overwritten.
+    start : where to start from; not changed.
+    x, y : samples [n, \\*shape] and labels [n].
+    training : how.
+    rng : of the order of samples and of the model's own randomness (dropout).
+
+    Returns
+    -------
+    (state, n_seen) : the trained model, and how many samples it was shown.
+    """
+    model.load_state_dict(start)
+    model.train()
+    optimiser = torch.optim.SGD(model.parameters(), lr=training.lr)
+    batches = training.batches(len(x), rng)
+    with torch_seeded(int(rng.integers(2**62))):
+        for batch in batches:
+            index = torch.from_numpy(batch).to(x.device)
+            loss = F.cross_entropy(model(x[index]), y[index])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    return copy_state(model), sum(map(len, batches))
+
+
+def average(states: Sequence[State], weights: Sequence[float]) -> State:
+    """Weighted average of models, buffers included.
+
+    Parameters
+    ----------
+    states : at least one model, all of the same names and shapes.
+    weights : not negative, not all zero; FedAvg takes the numbers of samples.
+
+    Returns
+    -------
+    State
+        Sums in float64, results in each tensor's own type; whole-number buffers (BatchNorm's count
+        of batches) are rounded.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to average, or the weights are unusable.
+    """
+    shares = np.asarray(weights, dtype=np.float64)
+    if not len(states) or len(shares) != len(states):
+        raise InputError(
+            f"{len(states)} models and {len(shares)} weights; give as many, at least one"
+        )
+    if not (shares >= 0).all() or not shares.sum() > 0:
+        raise InputError(f"weights must not be negative and not all zero, got {shares.tolist()}")
+    shares = shares / shares.sum()
+    result = {}
+    for name, first in states[0].items():
+        total = sum(s * state[name].double() for s, state in zip(shares, states, strict=True))
+        assert isinstance(total, Tensor)
+        result[name] = (total if first.is_floating_point() else total.round()).to(first.dtype)
+    return result
+
+
+def evaluate(model: nn.Module, state: State, x: Tensor, y: Tensor) -> tuple[float, float]:
+    """Mean cross-entropy (nats) and accuracy of a model on samples [n, \\*shape]."""
+    model.load_state_dict(state)
+    model.eval()
+    with torch.inference_mode():
+        logits = torch.cat([model(x[k : k + 512]) for k in range(0, len(x), 512)])
+        loss = F.cross_entropy(logits, y)
+        accuracy = (logits.argmax(1) == y).double().mean()
+    return float(loss), float(accuracy)

@@ -1,0 +1,77 @@
+"""Fingerprints of what a result depends on: notebook, computing modules, data, versions."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import platform
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from rndcfl.datasets import data_files
+
+# These only run, draw and place: a change in them changes no number.
+NOT_COMPUTING = {"cli", "runner", "figures", "paths", "fingerprint", "results", "__main__"}
+PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "torch", "matplotlib", "papermill")
+
+
+def digest(value: Any) -> str:
+    """Short sha256 of anything JSON can hold, or of text."""
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@lru_cache(maxsize=1)
+def source_hash() -> str:
+    """Fingerprint of the package's computing modules, comments and docstrings left out."""
+    package = Path(__file__).parent
+    parts = {
+        str(path.relative_to(package)): _code(path)
+        for path in sorted(package.rglob("*.py"))
+        if path.stem not in NOT_COMPUTING
+    }
+    return digest(parts)
+
+
+def _code(path: Path) -> str:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(
+            node
+        ):
+            node.body = node.body[1:]
+    return ast.unparse(tree)
+
+
+def notebook_hash(path: Path) -> str:
+    """Fingerprint of a notebook's cells but the parameters, whose values count on their own."""
+    cells = nbformat.read(path, as_version=4).cells
+    return digest(
+        [
+            [cell.cell_type, cell.source]
+            for cell in cells
+            if "parameters" not in cell.metadata.get("tags", [])
+        ]
+    )
+
+
+def data_hash(dataset: str | None) -> str | None:
+    """Fingerprint of a dataset's files; None without a dataset, or where its files are not here."""
+    files = data_files(dataset) if dataset else []
+    if not files:
+        return None
+    sums = []
+    for path in files:
+        with path.open("rb") as file:
+            sums.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return digest(sums)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that compute."""
+    return {"python": platform.python_version(), **{p: metadata.version(p) for p in PACKAGES}}

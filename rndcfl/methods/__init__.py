@@ -1,0 +1,16 @@
+"""Methods of clustered federated learning: a module each, with only what makes it different."""
+
+from rndcfl.methods.base import Method, Run
+from rndcfl.methods.global_ import Global
+from rndcfl.methods.local import Local
+from rndcfl.methods.oracle import Oracle
+from rndcfl.methods.rnd import RNDMethod
+
+METHODS: dict[str, type[Method]] = {
+    "local": Local,
+    "global": Global,
+    "oracle": Oracle,
+    "rnd": RNDMethod,
+}
+
+__all__ = ["METHODS", "Method", "Run"]

@@ -1,0 +1,14 @@
+"""Global FedAvg (McMahan et al., arXiv 1602.05629): everybody averages with everybody."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rndcfl.methods.base import Method, Run
+
+
+class Global(Method):
+    """One federation of all clients."""
+
+    def assign(self, round: int, run: Run) -> np.ndarray:
+        return np.zeros(len(run.clients), dtype=np.int64)

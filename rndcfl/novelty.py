@@ -1,0 +1,131 @@
+"""Novelty: every client scores its data with everybody's predictor (Eq. 8).
+
+Domini et al., arXiv 2606.30499, Algorithm 1: client i trains a small predictor f_i to imitate a
+shared frozen random network f on its own data; peers' predictors are then run on its data, and a
+small error means "your data look like mine":
+
+    s_ij = E over x in B_i of || f_j(x) - f(x) ||^2                                          (Eq. 8)
+
+The target is evaluated once per sample, and a client scores all predictors in one pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rndcfl.clients import Clients
+from rndcfl.ledger import Ledger, Stopwatch
+from rndcfl.networks import device, multiply_adds
+from rndcfl.predictors import (
+    RND,
+    frozen_target,
+    squared_errors,
+    train_predictors,
+    untrained_predictors,
+)  # fmt: skip
+from rndcfl.seeding import numpy_rng
+
+
+@dataclass(frozen=True, eq=False)
+class Reports:
+    """What the clients tell the server: row i comes from client i.
+
+    Attributes
+    ----------
+    samples : number of samples each client scored, int64 [N].
+    novelty : s_ij (Eq. 8): mean squared error of predictor j on client i's samples, float64 [N, N].
+    log_mean, log_var : mean and variance (per sample) of l_j(x) = log ||f_j(x) - f(x)||^2 over
+        client i's samples, float64 [N, N].
+    paired_mean, paired_var : the same of l_j(x) - l_i(x), float64 [N, N].
+    """
+
+    samples: np.ndarray
+    novelty: np.ndarray
+    log_mean: np.ndarray
+    log_var: np.ndarray
+    paired_mean: np.ndarray
+    paired_var: np.ndarray
+
+
+def report_row(errors: np.ndarray, i: int) -> tuple[np.ndarray, ...]:
+    """Client i's row of each field of :class:`Reports` but `samples`, from its errors [N, n]."""
+    logs = np.log(np.maximum(errors, np.finfo(np.float64).tiny))
+    paired = logs - logs[i]
+    ddof = min(1, errors.shape[1] - 1)
+    return (
+        errors.mean(1), logs.mean(1), logs.var(1, ddof=ddof),
+        paired.mean(1), paired.var(1, ddof=ddof),
+    )  # fmt: skip
+
+
+def exchange(clients: Clients, rnd: RND, seed: int, ledger: Ledger) -> Reports:
+    """Algorithm 1 on all clients: train predictors, pass them round, score, report.
+
+    Parameters
+    ----------
+    clients : N clients; only their inputs `x` are used.
+    rnd : networks and budget.
+    seed : of the target, the predictors and the batches.
+    ledger : what it costs is entered here.
+
+    Returns
+    -------
+    Reports
+    """
+    n, shape = len(clients), clients.input_shape
+    watch = Stopwatch()
+    with watch.running():
+        target = frozen_target(shape, rnd, seed)
+        samples = [_used_samples(client.x, rnd, seed, i) for i, client in enumerate(clients)]
+        wanted = [_embed(target, x) for x in samples]
+        cuts = [_n_train(len(x), rnd) for x in samples]
+        predictors = train_predictors(
+            [x[:cut] for x, cut in zip(samples, cuts, strict=True)],
+            [t[:cut] for t, cut in zip(wanted, cuts, strict=True)],
+            untrained_predictors(shape, n, rnd, seed), rnd, seed,
+        )  # fmt: skip
+    target_cost = multiply_adds(target, shape)
+    predictor_cost = multiply_adds(predictors.network, shape)
+    for i, x in enumerate(samples):
+        training = 3 * rnd.steps * rnd.batch_size * predictor_cost
+        ledger.add(
+            "discovery/predictors", i, bytes_up=predictors.bytes_each, bytes_down=SEED_BYTES,
+            multiply_adds=len(x) * target_cost + training, seconds=watch.seconds / n,
+        )  # fmt: skip
+
+    rows, scored = [], []
+    for i in range(n):
+        watch = Stopwatch()
+        held_out = slice(0 if rnd.train_share == 1 else cuts[i], None)
+        with watch.running():
+            errors = squared_errors(predictors, samples[i][held_out], wanted[i][held_out])
+            rows.append(report_row(errors, i))
+        scored.append(errors.shape[1])
+        ledger.add(
+            "discovery/novelty", i, bytes_up=sum(part.nbytes for part in rows[-1]),
+            bytes_down=(n - 1) * predictors.bytes_each,
+            multiply_adds=n * errors.shape[1] * predictor_cost, seconds=watch.seconds,
+        )  # fmt: skip
+    return Reports(np.array(scored), *(np.stack(part) for part in zip(*rows, strict=True)))
+
+
+SEED_BYTES = 8  # the target travels as the seed it is drawn from
+
+
+def _used_samples(x: np.ndarray, rnd: RND, seed: int, i: int) -> Tensor:
+    """Client i's samples in the order in which they are used: first to train, then to score."""
+    order = numpy_rng(seed, "samples", i).permutation(len(x))[: rnd.max_samples]
+    return torch.from_numpy(x[order]).to(device())
+
+
+def _n_train(n: int, rnd: RND) -> int:
+    return max(1, round(rnd.train_share * n))
+
+
+def _embed(target: nn.Module, x: Tensor, chunk: int = 512) -> Tensor:
+    with torch.no_grad():
+        return torch.cat([target(x[k : k + chunk]) for k in range(0, len(x), chunk)])

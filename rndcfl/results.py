@@ -1,0 +1,130 @@
+"""A notebook's results: tables and figures with their provenance, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+
+from rndcfl import paths
+from rndcfl.datasets import Dataset, load_dataset
+from rndcfl.fingerprint import source_hash, versions
+
+
+@dataclass
+class Results:
+    """The results folder of one notebook.
+
+    Parameters
+    ----------
+    notebook : its name, e.g. ``"02_discovery"``.
+    parameters : its parameters, for the provenance of figures; ``dataset`` and ``seeds`` among them
+        are named there on their own.
+    """
+
+    notebook: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        return paths.output(self.notebook)
+
+    def table(self, name: str, compute: Callable[[], pd.DataFrame] | pd.DataFrame) -> pd.DataFrame:
+        """Write a table to ``<name>.csv`` and read it back.
+
+        Under the runner, a table that an interrupted run of the same notebook with the same
+        parameters, code and data has finished is read instead of computed again.
+        """
+        path = self.folder / f"{name}.csv"
+        if not (paths.under_runner() and path.exists()):
+            frame = compute() if callable(compute) else compute
+            write_whole(path, frame.to_csv(index=False, lineterminator="\n"))
+        return pd.read_csv(path)
+
+    def numbers(self, name: str, values: dict[str, Any]) -> None:
+        """Write a few numbers to ``<name>.json``."""
+        write_whole(self.folder / f"{name}.json", json.dumps(values, indent=1) + "\n")
+
+    def figure(self, id: str, figure: Figure, data: pd.DataFrame, caption: str, alt: str) -> Figure:
+        """Save a figure as pdf, png, csv (the numbers drawn) and json (provenance); return it."""
+        folder = self.folder
+        for suffix, metadata in (("pdf", {"CreationDate": None}), ("png", {"Software": None})):
+            whole = folder / f".{id}.{suffix}"
+            figure.savefig(whole, format=suffix, metadata=metadata)
+            os.replace(whole, folder / f"{id}.{suffix}")
+        self.table_files(id, data, caption, alt)
+        return figure
+
+    def publish_table(self, id: str, data: pd.DataFrame, caption: str) -> pd.DataFrame:
+        """Save a table for publication as csv, tex and json (provenance); return it."""
+        tex = data.to_latex(
+            index=False, float_format="%.3g", escape=True, caption=caption, label=id
+        )
+        write_whole(self.folder / f"{id}.tex", tex)
+        self.table_files(id, data, caption, alt=None)
+        return data
+
+    def table_files(self, id: str, data: pd.DataFrame, caption: str, alt: str | None) -> None:
+        """The csv and the json that every figure and table has."""
+        write_whole(self.folder / f"{id}.csv", data.to_csv(index=False, lineterminator="\n"))
+        about = {"id": id, "caption": caption, "alt": alt, **self.provenance()}
+        text = json.dumps(
+            {k: v for k, v in about.items() if v is not None}, indent=1, default=_plain
+        )
+        write_whole(self.folder / f"{id}.json", text + "\n")
+
+    def provenance(self) -> dict[str, Any]:
+        """Where a result comes from: notebook, parameters, data, code, versions, device, date."""
+        about: dict[str, Any] = {
+            "notebook": self.notebook,
+            "profile": paths.profile(),
+            "parameters": self.parameters,
+            "seeds": self.parameters.get("seeds"),
+            "source_hash": source_hash(),
+            "versions": versions(),
+            "device": _device(),
+            "date": date.today().isoformat(),
+        }
+        if "dataset" in self.parameters:
+            about["dataset"] = dataset_provenance(load_dataset(self.parameters["dataset"]))
+        return about
+
+
+def dataset_provenance(dataset: Dataset) -> dict[str, str]:
+    """Name, title, checksum, licence and citation of a dataset."""
+    names = ("name", "title", "sha256", "licence", "citation")
+    return {name: getattr(dataset, name) for name in names}
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file under another name and rename it, so that it is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _plain(value: Any) -> Any:
+    """NumPy numbers and arrays as JSON knows them."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+def _device() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)"

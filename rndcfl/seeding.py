@@ -1,0 +1,45 @@
+"""Random generators derived from one seed, never a global one.
+
+A draw is named by a key, such as ``(seed, "batches", round, client)``. The key alone fixes the
+stream, so a client's draws depend neither on how many clients there are nor on who came first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+
+def _sequence(seed: int, key: tuple[str | int, ...]) -> np.random.SeedSequence:
+    words = [zlib.crc32(part.encode()) if isinstance(part, str) else int(part) for part in key]
+    return np.random.SeedSequence(entropy=int(seed), spawn_key=tuple(words))
+
+
+def numpy_rng(seed: int, *key: str | int) -> np.random.Generator:
+    """NumPy generator of the stream named by `seed` and `key`."""
+    return np.random.default_rng(_sequence(seed, key))
+
+
+def torch_rng(seed: int, *key: str | int) -> torch.Generator:
+    """PyTorch CPU generator of the stream named by `seed` and `key`."""
+    return torch.Generator().manual_seed(_torch_seed(seed, key))
+
+
+@contextlib.contextmanager
+def torch_seeded(seed: int, *key: str | int) -> Iterator[None]:
+    """Run a block whose code knows only PyTorch's global generator (layer initialisation, dropout).
+
+    The global generators are put back afterwards, so nothing outside the block changes.
+    """
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(_torch_seed(seed, key))
+        yield
+
+
+def _torch_seed(seed: int, key: tuple[str | int, ...]) -> int:
+    return int(_sequence(seed, key).generate_state(1, np.uint64)[0] >> np.uint64(1))
