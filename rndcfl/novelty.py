@@ -22,6 +22,7 @@ from rndcfl.ledger import Ledger, Stopwatch
 from rndcfl.networks import device, multiply_adds
 from rndcfl.predictors import (
     RND,
+    Predictors,
     frozen_target,
     squared_errors,
     train_predictors,
@@ -76,41 +77,59 @@ def exchange(clients: Clients, rnd: RND, seed: int, ledger: Ledger) -> Reports:
     -------
     Reports
     """
+    predictors, held_out = fit(clients, rnd, seed, ledger)
+    return score(predictors, held_out, ledger)
+
+
+def fit(
+    clients: Clients, rnd: RND, seed: int, ledger: Ledger
+) -> tuple[Predictors, list[tuple[Tensor, Tensor]]]:
+    """Every client trains its predictor.
+
+    Returns
+    -------
+    (predictors, held_out) : the stack of N predictors, and per client the samples [n, \\*shape] it
+        will score with and the target's outputs on them [n, embedding].
+    """
     n, shape = len(clients), clients.input_shape
     watch = Stopwatch()
     with watch.running():
         target = frozen_target(shape, rnd, seed)
         samples = [_used_samples(client.x, rnd, seed, i) for i, client in enumerate(clients)]
         wanted = [_embed(target, x) for x in samples]
-        cuts = [_n_train(len(x), rnd) for x in samples]
+        cuts = [max(1, round(rnd.train_share * len(x))) for x in samples]
         predictors = train_predictors(
             [x[:cut] for x, cut in zip(samples, cuts, strict=True)],
             [t[:cut] for t, cut in zip(wanted, cuts, strict=True)],
             untrained_predictors(shape, n, rnd, seed), rnd, seed,
         )  # fmt: skip
     target_cost = multiply_adds(target, shape)
-    predictor_cost = multiply_adds(predictors.network, shape)
+    training = 3 * rnd.steps * rnd.batch_size * multiply_adds(predictors.network, shape)
     for i, x in enumerate(samples):
-        training = 3 * rnd.steps * rnd.batch_size * predictor_cost
         ledger.add(
             "discovery/predictors", i, bytes_up=predictors.bytes_each, bytes_down=SEED_BYTES,
             multiply_adds=len(x) * target_cost + training, seconds=watch.seconds / n,
         )  # fmt: skip
+    firsts = [0 if rnd.train_share == 1 else cut for cut in cuts]
+    return predictors, [(x[k:], t[k:]) for x, t, k in zip(samples, wanted, firsts, strict=True)]
 
-    rows, scored = [], []
-    for i in range(n):
+
+def score(predictors: Predictors, held_out: list[tuple[Tensor, Tensor]], ledger: Ledger) -> Reports:
+    """Every client runs all predictors on its own samples and reports a row per field."""
+    n = len(held_out)
+    rows = []
+    for i, (x, wanted) in enumerate(held_out):
         watch = Stopwatch()
-        held_out = slice(0 if rnd.train_share == 1 else cuts[i], None)
         with watch.running():
-            errors = squared_errors(predictors, samples[i][held_out], wanted[i][held_out])
-            rows.append(report_row(errors, i))
-        scored.append(errors.shape[1])
+            rows.append(report_row(squared_errors(predictors, x, wanted), i))
         ledger.add(
             "discovery/novelty", i, bytes_up=sum(part.nbytes for part in rows[-1]),
             bytes_down=(n - 1) * predictors.bytes_each,
-            multiply_adds=n * errors.shape[1] * predictor_cost, seconds=watch.seconds,
+            multiply_adds=n * len(x) * multiply_adds(predictors.network, tuple(x.shape[1:])),
+            seconds=watch.seconds,
         )  # fmt: skip
-    return Reports(np.array(scored), *(np.stack(part) for part in zip(*rows, strict=True)))
+    samples = np.array([len(x) for x, _ in held_out])
+    return Reports(samples, *(np.stack(part) for part in zip(*rows, strict=True)))
 
 
 SEED_BYTES = 8  # the target travels as the seed it is drawn from
@@ -120,10 +139,6 @@ def _used_samples(x: np.ndarray, rnd: RND, seed: int, i: int) -> Tensor:
     """Client i's samples in the order in which they are used: first to train, then to score."""
     order = numpy_rng(seed, "samples", i).permutation(len(x))[: rnd.max_samples]
     return torch.from_numpy(x[order]).to(device())
-
-
-def _n_train(n: int, rnd: RND) -> int:
-    return max(1, round(rnd.train_share * n))
 
 
 def _embed(target: nn.Module, x: Tensor, chunk: int = 512) -> Tensor:

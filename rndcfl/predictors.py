@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
+from tqdm import tqdm
 
 from rndcfl.errors import InputError, check_number
 from rndcfl.networks import device, encoder
@@ -142,7 +143,7 @@ def train_predictors(
     parameters = {k: v.clone().requires_grad_() for k, v in predictors.parameters.items()}
     stack = replace(predictors, parameters=parameters)
     optimiser = torch.optim.Adam(list(parameters.values()), lr=rnd.lr, fused=True)
-    for step in range(rnd.steps):
+    for step in tqdm(range(rnd.steps), desc="predictors", leave=False, delay=2):
         index = batches[:, step]
         # Adam works element by element: the sum over clients trains each as if it were alone.
         loss = (stack.own(x[index]) - t[index]).square().mean((1, 2)).sum()

@@ -11,12 +11,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from rndcfl import paths
+from rndcfl import drawing, paths
 from rndcfl.datasets import Dataset, load_dataset
 from rndcfl.fingerprint import source_hash, versions
 
@@ -55,27 +56,29 @@ class Results:
         """Write a few numbers to ``<name>.json``."""
         write_whole(self.folder / f"{name}.json", json.dumps(values, indent=1) + "\n")
 
-    def figure(self, id: str, figure: Figure, data: pd.DataFrame, caption: str, alt: str) -> Figure:
-        """Save a figure as pdf, png, csv (the numbers drawn) and json (provenance); return it."""
+    def figure(self, id: str, figure: Figure, data: pd.DataFrame, caption: str, alt: str) -> None:
+        """Save a figure as pdf, png, csv (the numbers drawn) and json (provenance), and show it."""
         folder = self.folder
         for suffix, metadata in (("pdf", {"CreationDate": None}), ("png", {"Software": None})):
             whole = folder / f".{id}.{suffix}"
-            figure.savefig(whole, format=suffix, metadata=metadata)
+            with mpl.rc_context(drawing.STYLE):
+                figure.savefig(whole, format=suffix, metadata=metadata)
             os.replace(whole, folder / f"{id}.{suffix}")
-        self.table_files(id, data, caption, alt)
-        return figure
+        self._data_and_provenance(id, data, caption, alt)
+        drawing.show(figure, caption, alt)
 
-    def publish_table(self, id: str, data: pd.DataFrame, caption: str) -> pd.DataFrame:
-        """Save a table for publication as csv, tex and json (provenance); return it."""
+    def publish_table(self, id: str, data: pd.DataFrame, caption: str) -> None:
+        """Save a table as csv, tex and json (provenance), and show it."""
         tex = data.to_latex(
             index=False, float_format="%.3g", escape=True, caption=caption, label=id
         )
         write_whole(self.folder / f"{id}.tex", tex)
-        self.table_files(id, data, caption, alt=None)
-        return data
+        self._data_and_provenance(id, data, caption, alt=None)
+        drawing.show_table(data, caption)
 
-    def table_files(self, id: str, data: pd.DataFrame, caption: str, alt: str | None) -> None:
-        """The csv and the json that every figure and table has."""
+    def _data_and_provenance(
+        self, id: str, data: pd.DataFrame, caption: str, alt: str | None
+    ) -> None:
         write_whole(self.folder / f"{id}.csv", data.to_csv(index=False, lineterminator="\n"))
         about = {"id": id, "caption": caption, "alt": alt, **self.provenance()}
         text = json.dumps(

@@ -160,8 +160,9 @@ def quantity(plan: Plan, sd: float = 1.0, base: str = "iid", **base_params: Any)
     if base == "quantity":
         raise InputError("quantity: base must be another setting")
     skew = _setting(base, base_params)(plan)
-    sizes = [np.exp(sd * plan.rng("quantity", i).standard_normal()) for i in range(plan.n_clients)]
-    return Skew(skew.groups, skew.transform, skew.class_shares, np.array(sizes))
+    draws = [plan.rng("quantity", i).standard_normal() for i in range(plan.n_clients)]
+    sizes = np.exp(sd * np.array(draws) - sd**2 / 2)  # of mean 1
+    return Skew(skew.groups, skew.transform, skew.class_shares, sizes)
 
 
 SETTINGS: dict[str, Callable[..., Skew]] = {

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from rndcfl.clients import Client, Clients
 from rndcfl.errors import check_name, check_number
@@ -65,7 +65,7 @@ def simulate(
     local_steps: int | None = None,
     batch_size: int | None = 32,
     participation: float = 1.0,
-    progress: bool = False,
+    progress: bool = True,
     **method_params: Any,
 ) -> History:
     """Train `clients` for `rounds` rounds with one method.
@@ -81,7 +81,7 @@ def simulate(
     lr, local_epochs, local_steps, batch_size : local SGD, see
         :class:`~rndcfl.fedavg.LocalTraining`; ``batch_size=None`` is full batch.
     participation : share of each federation's clients that train in a round, at least one.
-    progress : show a progress bar.
+    progress : show a progress bar if it takes more than two seconds.
     **method_params : the method's own parameters, e.g. ``recluster_every`` for ``rnd``.
 
     Returns
@@ -108,7 +108,10 @@ def simulate(
     data = [_on_device(client) for client in clients]
     cost = multiply_adds(network, clients.input_shape)
     rows, labels = [], []
-    for r in tqdm(range(rounds), desc=method, disable=not progress, leave=False):
+    each_round = (
+        tqdm(range(rounds), desc=method, leave=False, delay=2) if progress else range(rounds)
+    )
+    for r in each_round:
         run.regroup(np.asarray(chosen.assign(r, run), dtype=np.int64))
         _train_round(run, data, r, participation, cost)
         labels.append(run.labels)

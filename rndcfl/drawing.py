@@ -1,0 +1,77 @@
+"""How our figures look, and how notebooks show them.
+
+Widths are those of a journal: one column (3.25 in) or the text (6.75 in). Colours can be told apart
+by colour-blind readers, and markers, hatches or positions say the same again for print in grey.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+import seaborn as sns
+from IPython.display import Image, Markdown, display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+COLUMN, TEXT = 3.25, 6.75  # inches
+COLOURS = sns.color_palette("colorblind").as_hex()
+MARKERS = "osD^vPX*<>"
+LINES = ("-", "--", "-.", ":")
+STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4,
+    "hatch.linewidth": 0.5,
+    "pdf.fonttype": 42,
+    "savefig.dpi": 300,
+    "figure.dpi": 150,
+    "figure.constrained_layout.use": True,
+}
+
+
+def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Draw with our style and leave matplotlib's settings alone."""
+
+    @wraps(draw)
+    def wrapper(*args: Any, **kwargs: Any) -> Figure:
+        with mpl.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return wrapper
+
+
+def show(figure: Figure, caption: str, alt: str) -> None:
+    """Show a figure in a notebook with its caption below and its alt text for screen readers."""
+    picture = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        figure.savefig(picture, format="png", dpi=150)
+    width = round(96 * figure.get_figwidth())  # CSS pixels: as wide as in print
+    display(Image(picture.getvalue(), format="png", width=width, alt=alt))
+    display(Markdown(f"*{caption}*"))
+
+
+def show_table(table: pd.DataFrame, caption: str) -> None:
+    """Show a table in a notebook with its caption below; numbers to three digits."""
+    display(table.style.format(precision=3).hide(axis="index"))
+    display(Markdown(f"*{caption}*"))
+
+
+def panels(columns: int, width: float, height: float, **kwargs: Any) -> tuple[Figure, list[Axes]]:
+    """A figure of `width` x `height` inches with `columns` axes side by side."""
+    figure = Figure(figsize=(width, height))
+    axes = figure.subplots(1, columns, squeeze=False, **kwargs)[0]
+    return figure, list(axes)

@@ -1,0 +1,237 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from rndcfl.criteria import (
+    calibrated_dissimilarity,
+    group,
+    in_order_of_appearance,
+    log_excess,
+    paper_dissimilarity,
+)
+from rndcfl.errors import InputError
+from rndcfl.novelty import Reports, report_row
+
+# Rows: whose data; columns: whose predictor.
+# Spread over the peers (population standard deviation): 1, 2, 1.
+NOVELTY = np.array([
+    [1.0, 2.0, 4.0],
+    [3.0, 2.0, 7.0],
+    [6.0, 8.0, 4.0],
+])  # fmt: skip
+
+
+# --- log excess ---------------------------------------------------------------------------------
+
+
+def test_log_excess_by_hand():
+    excess = log_excess(NOVELTY)
+    # (log 2 + log 3 - log 1 - log 2) / 2 and so on.
+    np.testing.assert_allclose(excess[0, 1], np.log(3) / 2)
+    np.testing.assert_allclose(excess[0, 2], np.log(6) / 2)
+    np.testing.assert_allclose(excess[1, 2], np.log(7) / 2)
+    np.testing.assert_allclose(excess, excess.T)
+    np.testing.assert_allclose(excess.diagonal(), 0, atol=1e-15)
+
+
+def test_the_quality_of_predictors_and_the_difficulty_of_data_are_no_excess():
+    quality, difficulty = np.array([1.0, 5.0, 0.2]), np.array([3.0, 1.0, 0.5])
+    np.testing.assert_allclose(log_excess(np.tile(quality, (3, 1))), 0, atol=1e-12)
+    np.testing.assert_allclose(log_excess(np.outer(difficulty, quality)), 0, atol=1e-12)
+    np.testing.assert_allclose(log_excess(NOVELTY * quality), log_excess(NOVELTY), atol=1e-12)
+
+
+# --- the paper's criterion ----------------------------------------------------------------------
+
+# (s_ij - s_ii) / sigma_i of NOVELTY:
+#     0    1    3
+#     1/2  0    5/2
+#     2    4    0
+
+
+@pytest.mark.parametrize(
+    "reading, expected",
+    [
+        ("mutual", [[0, 1, 3], [1, 0, 4], [3, 4, 0]]),
+        ("either", [[0, 0.5, 2], [0.5, 0, 2.5], [2, 2.5, 0]]),
+        ("average", [[0, 0.75, 2.5], [0.75, 0, 3.25], [2.5, 3.25, 0]]),
+        # |s_ij - s_ii| / s_ii: rows 1 3, 1/2 5/2, 1/2 1; both directions must hold.
+        ("two_sided", [[0, 1, 3], [1, 0, 2.5], [3, 2.5, 0]]),
+    ],
+)
+def test_readings_of_equation_9_by_hand(reading, expected):
+    np.testing.assert_allclose(paper_dissimilarity(NOVELTY, reading), expected)
+
+
+def test_only_the_two_sided_reading_minds_smaller_scores():
+    novelty = np.array([[4.0, 2, 1], [4, 4, 8], [4, 8, 4]])
+    assert paper_dissimilarity(novelty, "mutual")[0, 1] <= 0
+    assert paper_dissimilarity(novelty, "two_sided")[0, 1] == 0.5
+
+
+@pytest.mark.parametrize(
+    "reading, tolerance, labels",
+    [
+        ("mutual", 1.0, [0, 0, 1]),
+        ("mutual", 0.9, [0, 1, 2]),
+        ("mutual", 3.0, [0, 0, 0]),
+        ("either", 0.5, [0, 0, 1]),
+        ("average", 0.75, [0, 0, 1]),
+        ("two_sided", 2.5, [0, 0, 0]),
+    ],
+)
+def test_compatible_up_to_and_including_the_tolerance(reading, tolerance, labels):
+    assert group(paper_dissimilarity(NOVELTY, reading), tolerance).tolist() == labels
+
+
+# --- the calibrated criterion -------------------------------------------------------------------
+
+
+def reports_of(logs):
+    """Reports of clients that scored with log errors ``logs[i]``, [N, n_i]."""
+    rows = [report_row(np.exp(own), i) for i, own in enumerate(logs)]
+    samples = np.array([own.shape[1] for own in logs])
+    return Reports(samples, *(np.stack(part) for part in zip(*rows, strict=True)))
+
+
+def exchangeable(rng, n_clients=4, n_samples=30):
+    """Log errors of equal clients: the sample's difficulty, the predictor's quality, and noise."""
+    quality = rng.standard_normal((n_clients, 1))
+    return [
+        quality + rng.standard_normal((1, n)) + 0.5 * rng.standard_normal((n_clients, n))
+        for n in np.broadcast_to(n_samples, n_clients)
+    ]
+
+
+def test_calibrated_is_welchs_test_three_times_per_pair():
+    rng = np.random.default_rng(3)
+    logs = exchangeable(rng, 3, [20, 35, 50])
+    logs[2] += 0.4 * rng.standard_normal((3, 1))
+    found = calibrated_dissimilarity(reports_of(logs))
+    for i in range(3):
+        for j in range(i):
+            on_i, on_j = logs[i][j] - logs[i][i], logs[j][i] - logs[j][j]
+            welch = [
+                stats.ttest_ind(on_i, -on_j, equal_var=False, alternative="greater").pvalue,
+                stats.ttest_ind(logs[i][j], logs[j][j], equal_var=False).pvalue,
+                stats.ttest_ind(logs[j][i], logs[i][i], equal_var=False).pvalue,
+            ]
+            # Three questions for each of three pairs; p-values above 1 count as 1.
+            expected = -np.log10(min(1, 9 * min(welch)))
+            np.testing.assert_allclose(found[i, j], expected, rtol=1e-8, atol=1e-12)
+            assert found[i, j] == found[j, i]
+    assert not found.diagonal().any()
+    assert found.max() > 0
+
+
+def test_equal_clients_are_split_at_most_as_often_as_the_level_says():
+    rng = np.random.default_rng(0)
+    alpha, repetitions = 0.05, 600
+    false_splits = sum(
+        calibrated_dissimilarity(reports_of(exchangeable(rng))).max() > -np.log10(alpha)
+        for _ in range(repetitions)
+    )
+    slack = 3 * np.sqrt(alpha * (1 - alpha) / repetitions)
+    assert false_splits / repetitions <= alpha + slack
+    # Nor is the level bought by never splitting anybody.
+    assert false_splits / repetitions >= alpha / 10
+
+
+def test_a_stranger_is_detected():
+    rng = np.random.default_rng(0)
+    logs = exchangeable(rng)
+    # Client 3's data are hard for everybody else's predictor, and theirs for its own.
+    logs[3][:3] += 1
+    for own in logs[:3]:
+        own[3] += 1
+    found = calibrated_dissimilarity(reports_of(logs))
+    assert (found[3, :3] > 2).all()
+    assert (found[:3, :3] < 2).all()
+
+
+def test_a_pure_change_of_level_is_detected_where_the_pairs_are_blind():
+    rng = np.random.default_rng(0)
+    logs = exchangeable(rng, n_samples=60)
+    paired = reports_of(logs)
+    logs[3] = logs[3] - 1.5  # every predictor errs less on client 3's samples
+    reports = reports_of(logs)
+    np.testing.assert_allclose(reports.paired_mean, paired.paired_mean, atol=1e-12)
+    np.testing.assert_allclose(reports.paired_var, paired.paired_var)
+    found = calibrated_dissimilarity(reports)
+    assert (found[3, :3] > 2).all()
+    assert (found[:3, :3] < 2).all()
+
+
+def test_overwhelming_evidence_stays_finite():
+    rng = np.random.default_rng(0)
+    logs = exchangeable(rng, n_samples=5000)
+    logs[0][1:] += 100
+    found = calibrated_dissimilarity(reports_of(logs))
+    assert np.isfinite(found).all()
+    assert found[0, 1] > 200
+
+
+def test_a_single_client_is_compatible_with_itself():
+    found = calibrated_dissimilarity(reports_of(exchangeable(np.random.default_rng(0), 1)))
+    assert found.tolist() == [[0]]
+
+
+# --- grouping -----------------------------------------------------------------------------------
+
+CHAIN = np.array([
+    [0, 1, 9, 9],
+    [1, 0, 2, 9],
+    [9, 2, 0, 9],
+    [9, 9, 9, 0],
+])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "threshold, components, cliques",
+    [
+        (0.5, [0, 1, 2, 3], [0, 1, 2, 3]),
+        (1, [0, 0, 1, 2], [0, 0, 1, 2]),
+        (2, [0, 0, 0, 1], [0, 0, 1, 2]),
+        (9, [0, 0, 0, 0], [0, 0, 0, 0]),
+    ],
+)
+def test_a_chain_is_one_component_but_no_clique(threshold, components, cliques):
+    assert group(CHAIN, threshold, "components").tolist() == components
+    assert group(CHAIN, threshold, "cliques").tolist() == cliques
+
+
+def test_the_diagonal_is_ignored():
+    assert group(CHAIN + 5 * np.eye(4), 1).tolist() == [0, 0, 1, 2]
+
+
+@pytest.mark.parametrize("threshold, labels", [(-2, [0, 1, 0]), (-3, [0, 1, 2]), (0, [0, 0, 0])])
+def test_dissimilarities_and_thresholds_may_be_negative(threshold, labels):
+    dissimilarity = np.array([[0, -1, -2], [-1, 0, -1], [-2, -1, 0.0]])
+    assert group(dissimilarity, threshold).tolist() == labels
+
+
+@pytest.mark.parametrize("grouping", ["components", "cliques"])
+def test_labels_are_numbered_in_order_of_first_appearance(grouping):
+    far = 1 - np.eye(5)
+    far[0, 3] = far[3, 0] = far[1, 4] = far[4, 1] = 0
+    labels = group(far, 0.5, grouping)
+    assert labels.tolist() == [0, 1, 2, 0, 1]
+    assert labels.dtype == np.int64
+
+
+def test_a_single_client_is_its_own_federation():
+    assert group(np.zeros((1, 1)), 1.0).tolist() == [0]
+
+
+def test_unknown_grouping():
+    with pytest.raises(InputError, match="unknown grouping 'clique'; did you mean 'cliques'"):
+        group(CHAIN, 1, "clique")
+
+
+@pytest.mark.parametrize(
+    "labels, expected",
+    [([5, 2, 5, 9], [0, 1, 0, 2]), ([0, 1, 2], [0, 1, 2]), ([2, 1, 0], [0, 1, 2]), ([3], [0])],
+)
+def test_in_order_of_appearance(labels, expected):
+    found = in_order_of_appearance(np.array(labels))
+    assert found.tolist() == expected and found.dtype == np.int64

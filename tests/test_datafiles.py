@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import pooch
+import pytest
+
+from rndcfl.datafiles import cache_folder, download, find, places
+from rndcfl.errors import InputError
+
+URL = "https://example.org/data/part.gz"
+
+
+def touch(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"")
+    return path
+
+
+def test_places_are_ours_then_torchvisions_then_the_cache(no_user_data):
+    root = no_user_data / "root"
+    cache = no_user_data / "cache" / "rndcfl"
+    assert places("mnist", root) == [root / "mnist", root / "MNIST/raw", cache / "mnist"]
+    assert places("mnist", None) == [cache / "mnist"] == [cache_folder("mnist")]
+
+
+def test_find_takes_the_first_place_and_the_first_name(no_user_data):
+    root = no_user_data / "root"
+    assert find("mnist", ["a", "a.gz"], root) is None
+    cached = touch(cache_folder("mnist") / "a")
+    assert find("mnist", ["a", "a.gz"], root) == cached
+    theirs = touch(root / "MNIST/raw/a")
+    assert find("mnist", ["a", "a.gz"], root) == theirs
+    packed = touch(root / "mnist/a.gz")
+    assert find("mnist", ["a", "a.gz"], root) == packed
+    plain = touch(root / "mnist/a")
+    assert find("mnist", ["a", "a.gz"], root) == plain
+
+
+def test_a_failed_download_says_what_where_and_how(no_user_data):
+    root = no_user_data / "root"
+    with pytest.raises(InputError) as caught:
+        download("mnist", URL, "md5:0", root)
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in ("mnist: part.gz was not found in", URL, "network is unreachable", "RNDCFL_DATA"):
+        assert part in message
+    for place in places("mnist", root):
+        assert str(place) in message
+    assert f"put it into {root / 'mnist'}" in message
+
+
+def test_a_download_goes_to_the_cache(no_user_data, monkeypatch):
+    asked = {}
+
+    def retrieve(url, known_hash, fname, path, progressbar):
+        asked.update(url=url, known_hash=known_hash)
+        return str(touch(Path(path) / fname))
+
+    monkeypatch.setattr(pooch, "retrieve", retrieve)
+    path = download("mnist", URL, "md5:0", None)
+    assert path == cache_folder("mnist") / "part.gz"
+    assert asked == dict(url=URL, known_hash="md5:0")

@@ -1,0 +1,195 @@
+import numpy as np
+import pytest
+
+from rndcfl.clients import Clients
+from rndcfl.criteria import calibrated_dissimilarity, group, log_excess, paper_dissimilarity
+from rndcfl.discovery import CRITERIA, check_discovery, discover
+from rndcfl.errors import InputError
+from rndcfl.metrics import exact
+from rndcfl.predictors import RND
+from rndcfl.settings import make_clients
+
+
+@pytest.fixture(scope="module")
+def clients(stripe_clients):
+    return stripe_clients(4, n=60)
+
+
+@pytest.fixture(scope="module")
+def found(clients):
+    return discover(clients)
+
+
+# --- what it finds ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "setting, federations", [("pattern", 4), ("rotation", 4), ("classes", 4), ("iid", 1)]
+)
+def test_the_true_groups_are_found_on_the_bundled_data(setting, federations):
+    clients = make_clients("fashion-mnist-mini", setting, n_clients=12, n_groups=4, seed=0)
+    found = discover(clients, seed=0)
+    assert found.n_federations == federations
+    assert exact(clients.groups, found.labels)
+    assert found.labels.tolist() == [i % federations for i in range(12)]
+
+
+def test_two_kinds_of_stripes_are_told_apart(clients, found):
+    assert found.labels.tolist() == [0, 1, 0, 1] == clients.groups.tolist()
+    assert found.labels.dtype == np.int64
+    assert found.n_federations == 2
+    same = found.labels[:, None] == found.labels[None]
+    assert found.excess[~same].min() > 2 * found.excess[same].max()
+
+
+def test_the_results_belong_together(found):
+    assert found.novelty.shape == (4, 4) and found.novelty.dtype == np.float64
+    assert (found.novelty > 0).all()
+    np.testing.assert_array_equal(found.novelty, found.reports.novelty)
+    np.testing.assert_array_equal(found.excess, log_excess(found.novelty))
+    np.testing.assert_array_equal(found.dissimilarity, calibrated_dissimilarity(found.reports))
+    assert found.threshold == pytest.approx(2)  # alpha = 0.01
+    assert (found.tolerance, found.criterion) == (None, "calibrated")
+    assert repr(found) == (
+        "Discovery(2 federations of 4 clients, criterion calibrated, labels [0, 1, 0, 1])"
+    )
+
+
+@pytest.mark.parametrize("reading", ["mutual", "either", "average", "two_sided"])
+@pytest.mark.parametrize("grouping", ["components", "cliques"])
+def test_the_papers_criterion(clients, small_rnd, reading, grouping):
+    found = discover(
+        clients, "paper", 0.4, reading=reading, grouping=grouping, rnd=small_rnd, train_share=1.0
+    )
+    expected = paper_dissimilarity(found.novelty, reading)
+    np.testing.assert_array_equal(found.dissimilarity, expected)
+    np.testing.assert_array_equal(found.labels, group(expected, 0.4, grouping))
+    assert (found.tolerance, found.threshold) == (0.4, 0.4)
+    assert found.criterion == f"paper_{reading}"
+
+
+def test_the_paper_scores_on_all_samples_and_the_calibrated_criterion_on_held_out_ones(
+    clients, found
+):
+    assert found.reports.samples.tolist() == [40] * 4
+    paper = discover(clients, "paper", 0.5, steps=2)
+    assert paper.reports.samples.tolist() == [60] * 4
+
+
+def test_alpha_is_the_threshold(clients, small_rnd):
+    found = discover(clients, alpha=0.1, rnd=small_rnd)
+    assert found.threshold == pytest.approx(1)
+
+
+def test_single_fields_of_the_budget(clients, small_rnd):
+    a = discover(clients, rnd=small_rnd, steps=7, predictor=(3, 3))
+    b = discover(clients, rnd=RND((3, 3), (4, 8), 8, steps=7, batch_size=8))
+    np.testing.assert_array_equal(a.novelty, b.novelty)
+
+
+def test_a_single_client(clients, small_rnd):
+    found = discover(clients[:1], rnd=small_rnd)
+    assert found.labels.tolist() == [0]
+    assert found.ledger.total("discovery/novelty")["bytes_down"] == 0
+
+
+def test_clients_of_different_size(stripe_clients, small_rnd):
+    sizes = (6, 9, 30)
+    arrays = [(stripe_clients(1, n=n)[0].x, None) for n in sizes]
+    found = discover(Clients.from_arrays(arrays), rnd=small_rnd)
+    assert found.reports.samples.tolist() == [4, 6, 20]
+    assert np.isfinite(found.dissimilarity).all()
+
+
+def test_labels_and_test_data_are_not_looked_at(clients, small_rnd):
+    bare = Clients.from_arrays([(client.x, None) for client in clients])
+    a, b = (discover(c, rnd=small_rnd) for c in (clients, bare))
+    np.testing.assert_array_equal(a.dissimilarity, b.dissimilarity)
+
+
+# --- reproducibility ----------------------------------------------------------------------------
+
+
+def test_same_seed_same_bits(clients, small_rnd):
+    a, b, c = (discover(clients, seed=seed, rnd=small_rnd) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(a.novelty, b.novelty)
+    np.testing.assert_array_equal(a.dissimilarity, b.dissimilarity)
+    assert (a.novelty != c.novelty).all()
+
+
+@pytest.mark.parametrize("criterion, tolerance", [("calibrated", None), ("paper", 0.5)])
+def test_global_generators_are_left_alone(
+    clients, small_rnd, global_rng_untouched, criterion, tolerance
+):
+    discover(clients, criterion, tolerance, rnd=small_rnd, train_share=0.5)
+
+
+# --- what cannot be used ------------------------------------------------------------------------
+
+
+def test_criteria_of_the_contract():
+    assert CRITERIA == ("calibrated", "paper")
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (dict(criterion="calibrate"), "unknown criterion 'calibrate'; did you mean 'calibrated'"),
+        (dict(criterion="paper"), r"criterion 'paper' needs tolerance=epsilon"),
+        (dict(criterion="paper", tolerance="1"), "tolerance must be a number"),
+        (dict(criterion="paper", tolerance=float("nan")), "tolerance must be a number"),
+        (dict(tolerance=0.3), "criterion 'calibrated' takes no tolerance"),
+        (dict(alpha=0), "alpha must be a number from 1e-12 to 0.5, got 0"),
+        (dict(alpha=0.9), "alpha must be a number from 1e-12 to 0.5, got 0.9"),
+        (dict(reading="mutal"), "unknown reading 'mutal'; did you mean 'mutual'"),
+        (dict(grouping="clique"), "unknown grouping 'clique'; did you mean 'cliques'"),
+        (dict(step=5), "unknown parameter of discover 'step'; did you mean 'steps'"),
+        (dict(alhpa=0.1), "unknown parameter of discover 'alhpa'; did you mean 'alpha'"),
+        (dict(steps=0), "steps must be a whole number of at least 1, got 0"),
+        (dict(train_share=1.0), "scores on held-out samples; take train_share < 1"),
+        (dict(downsample="max"), "unknown downsample 'max'"),
+        (dict(seed=-1), "seed must be a whole number of at least 0, got -1"),
+        (dict(seed=0.5), "seed must be a whole number"),
+    ],
+)
+def test_unusable_arguments(clients, arguments, message):
+    with pytest.raises(InputError, match=message):
+        discover(clients, **arguments)
+
+
+def test_arguments_are_checked_before_any_work(clients):
+    assert check_discovery(clients, steps=7) == RND(steps=7)
+    assert check_discovery(clients, "paper", 0.5) == RND(train_share=1.0)
+    with pytest.raises(InputError, match="unknown downsample"):
+        check_discovery(clients, downsample="max")
+
+
+def test_the_calibrated_criterion_needs_six_samples(stripe_clients):
+    clients = Clients.from_arrays([(stripe_clients(1, n=n)[0].x, None) for n in (6, 5)])
+    with pytest.raises(InputError, match="client 1 has 5 samples; .* needs at least 6"):
+        discover(clients)
+
+
+@pytest.mark.parametrize(
+    "budget", [dict(train_share=0.99), dict(train_share=0.95), dict(max_samples=2)]
+)
+def test_enough_samples_must_be_left_to_test_with(stripe_clients, small_rnd, budget):
+    # Of 12 samples, 12 or 11 would train; of 2, 1: a variance needs two held out.
+    with pytest.raises(InputError, match="held-out|held out|to test with|to score"):
+        discover(stripe_clients(3, n=12), rnd=small_rnd, **budget)
+
+
+def test_the_papers_criterion_needs_samples_to_score_with(stripe_clients, small_rnd):
+    with pytest.raises(InputError, match="held-out|held out|to test with|to score"):
+        discover(stripe_clients(3, n=12), "paper", 0.5, rnd=small_rnd, train_share=0.99)
+
+
+def test_the_papers_criterion_needs_peers(clients):
+    with pytest.raises(InputError, match="criterion 'paper' needs at least 3 clients, got 2"):
+        discover(clients[:2], "paper", 0.5)
+
+
+def test_text_has_no_encoder():
+    words = np.random.default_rng(0).integers(100, size=(2, 20, 5))
+    with pytest.raises(InputError, match="text"):
+        discover(Clients.from_arrays([(x, None) for x in words]))

@@ -1,0 +1,146 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from rndcfl.clients import Clients
+from rndcfl.ledger import Ledger
+from rndcfl.networks import device, multiply_adds
+from rndcfl.novelty import exchange, report_row
+from rndcfl.predictors import RND, frozen_target, train_predictors, untrained_predictors
+from rndcfl.seeding import numpy_rng
+
+SHAPE = (1, 8, 8)
+
+
+@pytest.fixture(scope="module")
+def clients(stripe_clients):
+    return stripe_clients(3, n=12)
+
+
+def modules_and_samples(clients, rnd, seed):
+    """The target, every client's predictor as a plain module of its own, and who scores with what."""
+    target = frozen_target(SHAPE, rnd, seed)
+    fitted, scored = [], []
+    for i, client in enumerate(clients):
+        x = client.x[numpy_rng(seed, "samples", i).permutation(len(client))]
+        x = torch.from_numpy(x).to(device())
+        cut = round(rnd.train_share * len(x))
+        fitted.append(x[:cut])
+        scored.append(x if rnd.train_share == 1 else x[cut:])
+    start = untrained_predictors(SHAPE, len(clients), rnd, seed)
+    stack = train_predictors(fitted, [target(x) for x in fitted], start, rnd, seed)
+    modules = []
+    for j in range(len(clients)):
+        module = frozen_target(SHAPE, replace(rnd, target=rnd.predictor), seed)
+        module.load_state_dict({name: value[j] for name, value in stack.parameters.items()})
+        modules.append(module)
+    return target, modules, scored
+
+
+@pytest.mark.parametrize("train_share", [1.0, 1 / 3])
+def test_novelty_is_equation_8(clients, small_rnd, train_share):
+    rnd = replace(small_rnd, train_share=train_share)
+    reports = exchange(clients, rnd, 1, Ledger())
+    target, modules, scored = modules_and_samples(clients, rnd, 1)
+    assert reports.samples.tolist() == ([12] * 3 if train_share == 1 else [8] * 3)
+    for i, samples in enumerate(scored):
+        for j, predictor in enumerate(modules):
+            total = 0.0
+            for x in samples:
+                total += float(((predictor(x[None]) - target(x[None])) ** 2).sum())
+            assert reports.novelty[i, j] == pytest.approx(total / len(samples), rel=1e-4)
+
+
+def test_reports_are_means_and_variances_of_log_errors(clients, small_rnd):
+    reports = exchange(clients, small_rnd, 0, Ledger())
+    target, modules, scored = modules_and_samples(clients, small_rnd, 0)
+    for i, x in enumerate(scored):
+        errors = torch.stack([((predictor(x) - target(x)) ** 2).sum(1) for predictor in modules])
+        logs = np.log(errors.detach().double().cpu().numpy())
+        np.testing.assert_allclose(reports.log_mean[i], logs.mean(1), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(reports.log_var[i], logs.var(1, ddof=1), rtol=1e-3)
+        paired = logs - logs[i]
+        np.testing.assert_allclose(reports.paired_mean[i], paired.mean(1), atol=1e-4)
+        np.testing.assert_allclose(reports.paired_var[i], paired.var(1, ddof=1), rtol=1e-3)
+    assert not reports.paired_mean.diagonal().any() and not reports.paired_var.diagonal().any()
+
+
+def test_report_row_by_hand():
+    logs = np.array([[0.0, 1, 2], [1, 1, 4]])
+    errors, log_mean, log_var, paired_mean, paired_var = report_row(np.exp(logs), 0)
+    np.testing.assert_allclose(errors, [(1 + np.e + np.e**2) / 3, (2 * np.e + np.e**4) / 3])
+    np.testing.assert_allclose(log_mean, [1, 2])
+    np.testing.assert_allclose(log_var, [1, 3])
+    np.testing.assert_allclose(paired_mean, [0, 1])
+    np.testing.assert_allclose(paired_var, [0, 1])
+
+
+def test_a_perfect_predictor_has_finite_logs():
+    row = report_row(np.array([[0.0, 1.0], [1.0, 1.0]]), 1)
+    assert all(np.isfinite(part).all() for part in row)
+
+
+def test_other_clients_do_not_matter(clients, small_rnd):
+    three, two = (exchange(c, small_rnd, 0, Ledger()) for c in (clients, clients[:2]))
+    np.testing.assert_allclose(two.novelty, three.novelty[:2, :2], rtol=1e-5)
+    np.testing.assert_allclose(two.paired_mean, three.paired_mean[:2, :2], atol=1e-5)
+
+
+def test_only_training_inputs_are_used(clients, small_rnd):
+    bare = Clients.from_arrays([(client.x, None) for client in clients])
+    np.testing.assert_array_equal(
+        exchange(bare, small_rnd, 0, Ledger()).novelty,
+        exchange(clients, small_rnd, 0, Ledger()).novelty,
+    )
+
+
+def test_at_most_max_samples_are_used(clients, small_rnd):
+    rnd = replace(small_rnd, max_samples=6)
+    assert exchange(clients, rnd, 0, Ledger()).samples.tolist() == [4, 4, 4]
+
+
+def test_tables_are_scored_too():
+    rng = np.random.default_rng(0)
+    tables = [
+        rng.standard_normal((60, 6)) * kept for kept in ([1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1])
+    ]
+    clients = Clients.from_arrays([(x, None) for x in tables])
+    novelty = exchange(clients, RND(steps=100), 0, Ledger()).novelty
+    assert (novelty.diagonal() < 0.8 * novelty[[0, 1], [1, 0]]).all()
+
+
+def test_what_it_costs(clients, small_rnd):
+    ledger = Ledger()
+    exchange(clients, small_rnd, 0, ledger)
+    predictors = untrained_predictors(SHAPE, 3, small_rnd, 0)
+    each = multiply_adds(predictors.network, SHAPE)
+    target = multiply_adds(frozen_target(SHAPE, small_rnd, 0), SHAPE)
+    table = ledger.table
+    assert set(table["round"]) == {0}
+    train = table[table["phase"] == "discovery/predictors"]
+    score = table[table["phase"] == "discovery/novelty"]
+    assert train["client"].tolist() == score["client"].tolist() == [0, 1, 2]
+    # A predictor goes up, the target's seed comes down; 5 steps of 8 samples, three passes each.
+    assert set(train["bytes_up"]) == {predictors.bytes_each}
+    assert set(train["bytes_down"]) == {8}
+    assert set(train["multiply_adds"]) == {12 * target + 3 * 5 * 8 * each}
+    # Two peers' predictors come down; three predictors are run on the 8 samples kept to score with.
+    assert set(score["bytes_down"]) == {2 * predictors.bytes_each}
+    assert set(score["multiply_adds"]) == {3 * 8 * each}
+    assert (table["seconds"] > 0).all()
+
+
+def test_the_row_that_goes_up_holds_all_that_is_reported(clients, small_rnd):
+    ledger = Ledger()
+    exchange(clients, small_rnd, 0, ledger)
+    # Five numbers of 8 bytes per predictor, and the number of samples.
+    sent = ledger.total("discovery/novelty")["bytes_up"]
+    assert sent == 3 * (5 * 3 * 8 + 8)
+
+
+def test_same_seed_same_bits(clients, small_rnd, global_rng_untouched):
+    a, b, c = (exchange(clients, small_rnd, seed, Ledger()).novelty for seed in (0, 0, 1))
+    np.testing.assert_array_equal(a, b)
+    assert (a != c).all()
