@@ -111,6 +111,32 @@ def tolerance(table: pd.DataFrame) -> Figure:
     return figure
 
 
+@styled
+def discovery_cost(table: pd.DataFrame) -> Figure:
+    """Cumulative seconds and megabytes of discovery over rounds; points are measured."""
+    figure, axes = panels(2, TEXT, 2.9)
+    named = table.fillna({"model": ""})
+    for k, (key, rows) in enumerate(named.groupby(["method", "model", "schedule"], sort=False)):
+        method, model, schedule = map(str, key)
+        label = f"{method}, {model or schedule}"
+        colour = COLOURS[k % len(COLOURS)]
+        new = rows["seconds_cumulative"].diff() != 0  # the rounds in which something was spent
+        measured = rows[rows["measured"] & new]
+        for ax, column in zip(axes, ("seconds_cumulative", "bytes_cumulative"), strict=True):
+            scale = 1e6 if column == "bytes_cumulative" else 1
+            ax.plot(rows["round"] + 1, rows[column] / scale, label=label, color=colour,
+                    linestyle=LINES[k % len(LINES)])  # fmt: skip
+            ax.plot(measured["round"] + 1, measured[column] / scale, color=colour,
+                    marker=MARKERS[k % len(MARKERS)], linestyle="none")  # fmt: skip
+    axes[0].set(ylabel="discovery, cumulative seconds")
+    axes[1].set(ylabel="discovery, cumulative MB")
+    for ax in axes:
+        ax.set(xlabel="round", xscale="log", yscale="log")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    return figure
+
+
 # --- data and training --------------------------------------------------------------------------
 
 

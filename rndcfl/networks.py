@@ -6,6 +6,7 @@ parameters from outside.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import torch
@@ -80,11 +81,11 @@ def mlp(shape: Shape, n_classes: int) -> nn.Module:
 
 
 def cnn(shape: Shape, n_classes: int) -> nn.Module:
-    """Two 5x5 convolutions (16 and 32 channels) and one hidden layer of 64."""
+    """Two 3x3 convolutions of stride 2 (16 and 32 channels) and one hidden layer of 64."""
     _images_only("cnn", shape)
     return nn.Sequential(
-        nn.Conv2d(shape[0], 16, 5, stride=2, padding=2), nn.ReLU(),
-        nn.Conv2d(16, 32, 5, stride=2, padding=2), nn.ReLU(),
+        nn.Conv2d(shape[0], 16, 3, stride=2, padding=1), nn.ReLU(),
+        nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.ReLU(),
         nn.AdaptiveAvgPool2d(4), nn.Flatten(),
         nn.Linear(512, 64), nn.ReLU(), nn.Linear(64, n_classes),
     )  # fmt: skip
@@ -156,6 +157,16 @@ def build_model(
         raise InputError(f"model must be a name or a factory (shape, n_classes), got {model!r}")
     with torch_seeded(seed, "model"):
         return model(shape, n_classes)
+
+
+def initialise(model: nn.Module, seed: int, *key: str | int) -> nn.Module:
+    """A copy of `model` with new initial weights from the stream named by `seed` and `key`."""
+    new = copy.deepcopy(model)
+    with torch_seeded(seed, *key):
+        for module in new.modules():
+            if callable(reset := getattr(module, "reset_parameters", None)):
+                reset()
+    return new
 
 
 def _images_only(name: str, shape: Shape) -> None:

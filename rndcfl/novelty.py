@@ -138,7 +138,8 @@ SEED_BYTES = 8  # the target travels as the seed it is drawn from
 def _used_samples(x: np.ndarray, rnd: RND, seed: int, i: int) -> Tensor:
     """Client i's samples in the order in which they are used: first to train, then to score."""
     order = numpy_rng(seed, "samples", i).permutation(len(x))[: rnd.max_samples]
-    return torch.from_numpy(x[order]).to(device())
+    used = torch.from_numpy(x[order]).to(device())
+    return used.contiguous(memory_format=torch.channels_last) if used.ndim == 4 else used
 
 
 def _embed(target: nn.Module, x: Tensor, chunk: int = 512) -> Tensor:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
+from torch.func import stack_module_state
+from torch.nn import functional as F
 from tqdm import tqdm
 
 from rndcfl.errors import InputError, check_number
@@ -47,9 +48,9 @@ class RND:
     max_samples: int | None = 1200
 
     @classmethod
-    def authors(cls, n_samples: int) -> RND:
-        """The authors' values for clients of `n_samples` samples: 10 epochs, batches of 128."""
-        steps = int(np.ceil(10 * n_samples / 128))
+    def authors(cls, n_samples: int, epochs: int = 10) -> RND:
+        """The authors' values for clients of `n_samples` samples: 10 epochs in batches of 128."""
+        steps = int(np.ceil(epochs * n_samples / 128))
         return cls((2, 4), (32, 64), 64, "pool", steps, 128, 1e-3, 1.0, None)
 
     def check(self) -> None:
@@ -107,13 +108,38 @@ class Predictors:
 
     def own(self, x: Tensor) -> Tensor:
         """Each predictor on its own batch: [N, n, *shape] -> [N, n, embedding]."""
-        call = lambda p, batch: functional_call(self.network, p, (batch,))  # noqa: E731
-        return vmap(call)(self.parameters, x)
+        is_images = x.ndim == 5
+        return self._forward(x.transpose(0, 1).flatten(1, 2) if is_images else x)
 
     def all_on(self, x: Tensor) -> Tensor:
         """All predictors on the same batch: [n, *shape] -> [N, n, embedding]."""
-        call = lambda p: functional_call(self.network, p, (x,))  # noqa: E731
-        return vmap(call)(self.parameters)
+        return self._forward(x)
+
+    def _forward(self, x: Tensor) -> Tensor:
+        """The layers of the network with everybody's weights: clients side by side as channels of
+        one grouped convolution, then as the batch of one matrix product."""
+        if x.ndim == 4:
+            x = x.contiguous(memory_format=torch.channels_last)  # about twice as fast on a CPU
+        for name, layer in self.network.named_children():
+            if isinstance(layer, nn.Conv2d):
+                weight, bias = self.parameters[f"{name}.weight"], self.parameters[f"{name}.bias"]
+                groups = x.shape[1] // layer.in_channels  # 1 where all see the same images
+                x = F.conv2d(
+                    x,
+                    weight.flatten(0, 1),
+                    bias.flatten(),
+                    layer.stride,
+                    layer.padding,
+                    groups=groups,
+                )
+            elif isinstance(layer, nn.Flatten):
+                x = x.unflatten(1, (len(self), -1)).transpose(0, 1).flatten(2)
+            elif isinstance(layer, nn.Linear):
+                weight, bias = self.parameters[f"{name}.weight"], self.parameters[f"{name}.bias"]
+                x = x @ weight.mT + bias[:, None]
+            else:
+                x = layer(x)
+        return x
 
 
 def train_predictors(

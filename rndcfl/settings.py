@@ -181,6 +181,7 @@ def make_clients(
     n_groups: int = 4,
     seed: int = 0,
     samples_per_client: int | None = None,
+    test_per_client: int | None = None,
     **params: Any,
 ) -> Clients:
     """Share a dataset out to clients under a non-IID setting.
@@ -193,6 +194,7 @@ def make_clients(
     seed : everything random derives from it.
     samples_per_client : training samples of each client (on average, for ``quantity``); default as
         many as the dataset can give to everybody. No image is given out twice.
+    test_per_client : test samples of each client; default as many as there are for everybody.
     **params : the setting's own parameters, e.g. ``rms`` for ``pattern``.
 
     Returns
@@ -211,8 +213,11 @@ def make_clients(
     check_number("seed", seed, 0, whole=True)
     if n_groups > n_clients:
         raise InputError(f"{n_groups} groups need at least as many clients, got {n_clients}")
-    if samples_per_client is not None:
-        check_number("samples_per_client", samples_per_client, 1, whole=True)
+    for name, count in (
+        ("samples_per_client", samples_per_client), ("test_per_client", test_per_client)
+    ):  # fmt: skip
+        if count is not None:
+            check_number(name, count, 1, whole=True)
     data = load_dataset(dataset) if isinstance(dataset, str) else dataset
     skew = plan_for(Plan(data, n_clients, n_groups, seed))
     sizes = np.ones(n_clients) if skew.sizes is None else skew.sizes
@@ -221,7 +226,7 @@ def make_clients(
         data.y_train, sizes, shares, samples_per_client, numpy_rng(seed, "train"), "training"
     )
     equal = np.ones(n_clients)
-    test = allocate(data.y_test, equal, shares, None, numpy_rng(seed, "test"), "test")
+    test = allocate(data.y_test, equal, shares, test_per_client, numpy_rng(seed, "test"), "test")
 
     def altered(x: np.ndarray, y: np.ndarray, i: int, part: str) -> tuple[np.ndarray, np.ndarray]:
         rng = numpy_rng(seed, "transform", part, i)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import nn
 from tqdm import tqdm
 
 from rndcfl.clients import Client, Clients
@@ -18,6 +18,7 @@ from rndcfl.errors import check_name, check_number
 from rndcfl.fedavg import LocalTraining, State, average, copy_state, evaluate, train_locally
 from rndcfl.ledger import COSTS, Ledger, Stopwatch, nbytes
 from rndcfl.methods import METHODS, Method, Run
+from rndcfl.methods.base import ClientTensors
 from rndcfl.networks import ModelFactory, build_model, device, multiply_adds
 from rndcfl.seeding import numpy_rng
 
@@ -80,7 +81,7 @@ def simulate(
     seed : everything random derives from it.
     lr, local_epochs, local_steps, batch_size : local SGD, see
         :class:`~rndcfl.fedavg.LocalTraining`; ``batch_size=None`` is full batch.
-    participation : share of each federation's clients that train in a round, at least one.
+    participation : share of the clients that take part in a round, at least one.
     progress : show a progress bar if it takes more than two seconds.
     **method_params : the method's own parameters, e.g. ``recluster_every`` for ``rnd``.
 
@@ -102,20 +103,22 @@ def simulate(
     chosen.check(clients)
     network = build_model(model, clients.input_shape, clients.n_classes, seed).to(device())
     run = Run(
-        clients, seed, training, network,
+        clients, [_on_device(client) for client in clients], seed, training, network,
         labels=np.zeros(len(clients), dtype=np.int64), models={0: copy_state(network)},
+        participants=np.ones(len(clients), dtype=bool),
     )  # fmt: skip
-    data = [_on_device(client) for client in clients]
     cost = multiply_adds(network, clients.input_shape)
     rows, labels = [], []
     each_round = (
         tqdm(range(rounds), desc=method, leave=False, delay=2) if progress else range(rounds)
     )
     for r in each_round:
-        run.regroup(np.asarray(chosen.assign(r, run), dtype=np.int64))
-        _train_round(run, data, r, participation, cost)
+        run.participants = _participants(len(clients), participation, seed, r)
+        new_labels = chosen.assign(r, run).astype(np.int64)
+        run.models, run.labels = chosen.models(new_labels, run), new_labels
+        _train_round(run, chosen, r, cost)
         labels.append(run.labels)
-        rows += list(_scores(run, data, method, r))
+        rows += list(_scores(run, method, r))
     scores = pd.DataFrame(rows)
     spent = run.ledger.table.groupby(["round", "client"])[list(COSTS)].sum().reset_index()
     table = scores.merge(spent, on=["round", "client"], how="left")
@@ -132,60 +135,43 @@ def _method(name: str, params: dict[str, Any]) -> Method:
     return kind(**params)
 
 
-@dataclass(frozen=True)
-class _Tensors:
-    x: Tensor
-    y: Tensor
-    x_test: Tensor
-    y_test: Tensor
-
-
-def _on_device(client: Client) -> _Tensors:
+def _on_device(client: Client) -> ClientTensors:
     arrays = (client.x, client.y, client.x_test, client.y_test)
-    return _Tensors(*(torch.from_numpy(np.array(a)).to(device()) for a in arrays))
+    return ClientTensors(*(torch.from_numpy(np.array(a)).to(device()) for a in arrays))
 
 
-def _train_round(run: Run, data: list[_Tensors], r: int, participation: float, cost: int) -> None:
+def _train_round(run: Run, method: Method, r: int, cost: int) -> None:
     """Each federation: its participants train from its model, then it takes their average."""
-    for federation, members in _federations(run.labels):
+    for federation in np.unique(run.labels):
+        members = np.flatnonzero(run.labels == federation)
         start = run.models[federation]
         trained, weights = [], []
-        for i in _participants(members, participation, run.seed, r):
-            watch = Stopwatch()
+        for i in members[run.participants[members]]:
+            own, watch = run.data[i], Stopwatch()
             with watch.running():
                 rng = numpy_rng(run.seed, "local training", r, i)
-                state, seen = train_locally(
-                    run.network, start, data[i].x, data[i].y, run.training, rng
-                )
+                state, seen = train_locally(run.network, start, own.x, own.y, run.training, rng)
             trained.append(state)
-            weights.append(len(data[i].x))
-            # A client alone in its federation has nobody to average with and sends nothing.
-            sent = nbytes(state.values()) if len(members) > 1 else 0
+            weights.append(len(own.x))
+            up, down = method.traffic(len(members), nbytes(state.values()))
             run.ledger.add(
-                "training", i, r, bytes_up=sent, bytes_down=sent,
+                "training", int(i), r, bytes_up=up, bytes_down=down,
                 multiply_adds=3 * seen * cost, seconds=watch.seconds,
             )  # fmt: skip
-        run.models[federation] = average(trained, weights)
+        if trained:
+            run.models[federation] = average(trained, weights)
 
 
-def _federations(labels: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    for federation in np.unique(labels):
-        yield int(federation), np.flatnonzero(labels == federation)
+def _participants(n: int, share: float, seed: int, r: int) -> np.ndarray:
+    """The clients with the smallest draws, bool [n]; each client's draw is its own."""
+    draws = [numpy_rng(seed, "participation", r, i).random() for i in range(n)]
+    return np.argsort(np.argsort(draws)) < max(1, round(share * n))
 
 
-def _participants(members: np.ndarray, share: float, seed: int, r: int) -> list[int]:
-    """The members with the smallest draws, each client's draw being its own."""
-    draws = [numpy_rng(seed, "participation", r, int(i)).random() for i in members]
-    count = max(1, round(share * len(members)))
-    return sorted(int(members[k]) for k in np.argsort(draws)[:count])
-
-
-def _scores(run: Run, data: list[_Tensors], method: str, r: int) -> Iterator[dict[str, Any]]:
-    for i, client in enumerate(run.clients):
+def _scores(run: Run, method: str, r: int) -> Iterator[dict[str, Any]]:
+    for i, (client, own) in enumerate(zip(run.clients, run.data, strict=True)):
         federation = int(run.labels[i])
-        loss, accuracy = evaluate(
-            run.network, run.models[federation], data[i].x_test, data[i].y_test
-        )
+        loss, accuracy = evaluate(run.network, run.models[federation], own.x_test, own.y_test)
         yield dict(
             method=method, seed=run.seed, round=r, client=i,
             group=-1 if client.group is None else client.group,

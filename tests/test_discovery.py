@@ -68,6 +68,12 @@ def test_the_papers_criterion(clients, small_rnd, reading, grouping):
     assert found.criterion == f"paper_{reading}"
 
 
+def test_the_calibrated_criterion_keeps_strangers_apart(clients, small_rnd, monkeypatch):
+    chain = np.array([[0, 1, 9, 9], [1, 0, 2, 9], [9, 2, 0, 9], [9, 9, 9, 0.0]])
+    monkeypatch.setattr("rndcfl.discovery.calibrated_dissimilarity", lambda reports: chain)
+    assert discover(clients, alpha=0.01, rnd=small_rnd).labels.tolist() == [0, 0, 1, 2]
+
+
 def test_the_paper_scores_on_all_samples_and_the_calibrated_criterion_on_held_out_ones(
     clients, found
 ):
@@ -166,7 +172,7 @@ def test_arguments_are_checked_before_any_work(clients):
 
 def test_the_calibrated_criterion_needs_six_samples(stripe_clients):
     clients = Clients.from_arrays([(stripe_clients(1, n=n)[0].x, None) for n in (6, 5)])
-    with pytest.raises(InputError, match="client 1 has 5 samples; .* needs at least 6"):
+    with pytest.raises(InputError, match=r"client 1 has 5 samples; .* needs at least 6"):
         discover(clients)
 
 
@@ -175,12 +181,12 @@ def test_the_calibrated_criterion_needs_six_samples(stripe_clients):
 )
 def test_enough_samples_must_be_left_to_test_with(stripe_clients, small_rnd, budget):
     # Of 12 samples, 12 or 11 would train; of 2, 1: a variance needs two held out.
-    with pytest.raises(InputError, match="held-out|held out|to test with|to score"):
+    with pytest.raises(InputError, match=r"held-out|held out|to test with|to score"):
         discover(stripe_clients(3, n=12), rnd=small_rnd, **budget)
 
 
 def test_the_papers_criterion_needs_samples_to_score_with(stripe_clients, small_rnd):
-    with pytest.raises(InputError, match="held-out|held out|to test with|to score"):
+    with pytest.raises(InputError, match=r"held-out|held out|to test with|to score"):
         discover(stripe_clients(3, n=12), "paper", 0.5, rnd=small_rnd, train_share=0.99)
 
 

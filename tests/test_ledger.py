@@ -32,7 +32,7 @@ def test_one_row_per_entry(ledger):
         ("discovery", [10, 100, 5, 0.5]),
         ("discovery/novelty", [0, 100, 0, 0]),
         ("training", [8, 7, 3, 0]),
-        ("evaluation", [0, 0, 0, 0]),
+        ("novelty", [0, 0, 0, 0]),
     ],
 )
 def test_totals_of_phases_by_prefix(ledger, phase, totals):

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from rndcfl.errors import InputError
-from rndcfl.networks import MODELS, build_model, encoder, multiply_adds, resnet18
+from rndcfl.networks import MODELS, build_model, encoder, initialise, multiply_adds, resnet18
 
 
 def n_parameters(network):
@@ -86,7 +86,7 @@ def test_mlp():
 
 def test_cnn():
     network = build_model("cnn", (1, 28, 28), 10, seed=0)
-    by_hand = 14 * 14 * 25 * 16 + 7 * 7 * 25 * 16 * 32 + 512 * 64 + 64 * 10
+    by_hand = 14 * 14 * 9 * 16 + 7 * 7 * 9 * 16 * 32 + 512 * 64 + 64 * 10
     assert multiply_adds(network, (1, 28, 28)) == by_hand
 
 
@@ -122,6 +122,18 @@ def test_own_factory():
     network = build_model(lambda shape, n_classes: nn.Linear(shape[0], n_classes), (5,), 3, 0)
     assert isinstance(network, nn.Linear)
     assert network.weight.shape == (3, 5)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_initialise_draws_new_weights_for_a_copy(name, global_rng_untouched):
+    model = build_model(name, (1, 8, 8), 3, 0)
+    before = weights(model)
+    a, b, c, d = (weights(initialise(model, *key)) for key in ((0, 1), (0, 1), (0, 2), (1, 1)))
+    assert torch.equal(weights(model), before)
+    assert torch.equal(a, b)
+    for other in (before, c, d):
+        assert not torch.equal(a, other)
+    assert a.std().item() == pytest.approx(before.std().item(), rel=0.1)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def clients(stripe_clients):
 
 
 def modules_and_samples(clients, rnd, seed):
-    """The target, every client's predictor as a plain module of its own, and who scores with what."""
+    """The target, every client's predictor as a plain module, and what each client scores with."""
     target = frozen_target(SHAPE, rnd, seed)
     fitted, scored = [], []
     for i, client in enumerate(clients):

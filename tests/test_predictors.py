@@ -87,15 +87,28 @@ def test_len(small_rnd):
     assert len(untrained_predictors(SHAPE, 3, small_rnd, 0)) == 3
 
 
-def test_stacked_passes_equal_one_predictor_at_a_time(small_rnd, samples):
-    stack = untrained_predictors(SHAPE, 3, small_rnd, 0)
-    batches = torch.stack([x[:7] for x in samples])
+@pytest.mark.parametrize("downsample", ["stride", "pool"])
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 9, 11), (5,)])
+def test_stacked_passes_equal_one_predictor_at_a_time(small_rnd, shape, downsample):
+    stack = untrained_predictors(shape, 3, replace(small_rnd, downsample=downsample), 0)
+    rng = np.random.default_rng(0)
+    batches = torch.from_numpy(rng.random((3, 7, *shape), dtype=np.float32)).to(device())
     own, common = stack.own(batches), stack.all_on(batches[0])
     assert own.shape == common.shape == (3, 7, 8)
     for j in range(3):
         alone = {name: value[j] for name, value in stack.parameters.items()}
         for stacked, x in ((own[j], batches[j]), (common[j], batches[0])):
             torch.testing.assert_close(stacked, functional_call(stack.network, alone, (x,)))
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (5,)])
+def test_a_stack_of_one(small_rnd, shape):
+    stack = untrained_predictors(shape, 1, small_rnd, 0)
+    x = torch.ones(2, *shape, device=device())
+    alone = {name: value[0] for name, value in stack.parameters.items()}
+    expected = functional_call(stack.network, alone, (x,))
+    torch.testing.assert_close(stack.all_on(x)[0], expected)
+    torch.testing.assert_close(stack.own(x[None])[0], expected)
 
 
 @pytest.mark.parametrize("chunk", [4, 7, 512])

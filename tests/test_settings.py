@@ -77,8 +77,9 @@ def test_adding_a_client_leaves_the_others_training_data(tiny_dataset, setting):
 
 @pytest.mark.parametrize("setting", NAMES)
 def test_adding_a_client_leaves_the_others_test_data(tiny_dataset, setting):
-    few, many = (tiny(tiny_dataset, setting, n_clients=n) for n in (6, 7))
+    few, many = (tiny(tiny_dataset, setting, n_clients=n, test_per_client=8) for n in (6, 7))
     assert_same(few, many[:6], ("x_test", "y_test"))
+    assert {len(c.x_test) for c in many} == {8}
 
 
 @pytest.mark.parametrize("setting", ["iid", "classes"])
@@ -315,6 +316,8 @@ def test_quantity_comes_on_top_of_another_setting(tiny_dataset):
         ("pattern", dict(n_groups=7), "7 groups need at least as many clients, got 6"),
         ("iid", dict(seed=-1), "seed must be a whole number of at least 0, got -1"),
         ("iid", dict(samples_per_client=0), "samples_per_client must be a whole number"),
+        ("iid", dict(test_per_client=0), "test_per_client must be a whole number of at least 1"),
+        ("iid", dict(test_per_client=41), "41 test samples .* 240; .* each at most 40"),
         ("iid", dict(samples_per_client=101), "101 training .* 600; .* each at most 100"),
         ("classes", dict(samples_per_client=101), "6 clients of 101 .* each at most"),
     ],

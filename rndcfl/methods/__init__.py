@@ -2,6 +2,7 @@
 
 from rndcfl.methods.base import Method, Run
 from rndcfl.methods.global_ import Global
+from rndcfl.methods.ifca import IFCA
 from rndcfl.methods.local import Local
 from rndcfl.methods.oracle import Oracle
 from rndcfl.methods.rnd import RNDMethod
@@ -11,6 +12,7 @@ METHODS: dict[str, type[Method]] = {
     "global": Global,
     "oracle": Oracle,
     "rnd": RNDMethod,
+    "ifca": IFCA,
 }
 
 __all__ = ["METHODS", "Method", "Run"]

@@ -6,11 +6,21 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
 from rndcfl.clients import Clients
 from rndcfl.fedavg import LocalTraining, State
 from rndcfl.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class ClientTensors:
+    """One client's data on the device: x [n, \\*shape], y [n], and the same to test with."""
+
+    x: Tensor
+    y: Tensor
+    x_test: Tensor
+    y_test: Tensor
 
 
 @dataclass
@@ -20,35 +30,31 @@ class Run:
     Attributes
     ----------
     clients : the clients, all with test data.
+    data : the same as tensors on the device.
     seed : everything random derives from it.
+    training : what clients do locally.
     network : a model of the task's architecture, to load states into.
     labels : federation of each client, int64 [N].
     models : federation -> its model.
+    participants : clients that take part in the current round, bool [N].
     ledger : the costs so far.
     """
 
     clients: Clients
+    data: list[ClientTensors]
     seed: int
     training: LocalTraining
     network: nn.Module
     labels: np.ndarray
     models: dict[int, State]
+    participants: np.ndarray
     ledger: Ledger = field(default_factory=Ledger)
-
-    def regroup(self, labels: np.ndarray) -> None:
-        """Move to new federations; each takes over the model that most of its members had."""
-        models = {}
-        for new in np.unique(labels):
-            before = self.labels[labels == new]
-            models[int(new)] = self.models[int(np.bincount(before).argmax())]
-        self.labels, self.models = labels, models
 
 
 class Method(ABC):
     """A method of (clustered) federated learning; its parameters are those of its constructor.
 
-    The simulation calls :meth:`assign` at the start of every round. A federation that appears
-    starts from the model that most of its members had; one that stays keeps its model.
+    The simulation calls :meth:`assign` at the start of every round, then :meth:`models`.
     """
 
     def check(self, clients: Clients) -> None:
@@ -64,3 +70,22 @@ class Method(ABC):
         round : 0, 1, ...
         run : the state of the simulation; costs of the assignment go into its ledger.
         """
+
+    def models(self, labels: np.ndarray, run: Run) -> dict[int, State]:
+        """The model each federation starts the round from.
+
+        By default the one that most of its members had: a federation that stays keeps its model,
+        one that splits off takes a copy along.
+        """
+        inherited = {}
+        for new in np.unique(labels):
+            before = run.labels[labels == new]
+            inherited[int(new)] = run.models[int(np.bincount(before).argmax())]
+        return inherited
+
+    def traffic(self, members: int, model_bytes: int) -> tuple[int, int]:
+        """Bytes a participant sends and receives for training in a federation of `members`.
+
+        By default its model up and the average down; a client alone has nobody to average with.
+        """
+        return (model_bytes, model_bytes) if members > 1 else (0, 0)

@@ -1,0 +1,60 @@
+"""IFCA (Ghosh et al., arXiv 2006.04088): each round a client takes the model that fits it best."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rndcfl.clients import Clients
+from rndcfl.errors import InputError, check_number
+from rndcfl.fedavg import State, copy_state, evaluate
+from rndcfl.ledger import Stopwatch, nbytes
+from rndcfl.methods.base import Method, Run
+from rndcfl.networks import initialise, multiply_adds
+
+
+class IFCA(Method):
+    """k models of independent initial weights; a client joins the one of lowest training loss.
+
+    Per participant and round k models travel down, one model and one number up: (k + 1) W bytes.
+    A cluster that nobody joins keeps its model. The paper averages updates uniformly; here, as for
+    every method, by numbers of samples, which is the same for clients of equal size.
+
+    Parameters
+    ----------
+    n_clusters : k, which IFCA must be told (the paper: 4 on rotated MNIST).
+    """
+
+    def __init__(self, n_clusters: int = 4) -> None:
+        check_number("n_clusters", n_clusters, 1, whole=True)
+        self.k = n_clusters
+
+    def check(self, clients: Clients) -> None:
+        if self.k > len(clients):
+            raise InputError(f"ifca: {self.k} clusters need at least as many clients")
+
+    def assign(self, round: int, run: Run) -> np.ndarray:
+        if round == 0:
+            run.models = {c: self._initial(c, run) for c in range(self.k)}
+        cost = multiply_adds(run.network, run.clients.input_shape)
+        down = sum(nbytes(model.values()) for model in run.models.values())
+        labels = np.zeros(len(run.clients), dtype=np.int64)
+        for i, own in enumerate(run.data):
+            watch = Stopwatch()
+            with watch.running():
+                losses = [evaluate(run.network, run.models[c], own.x, own.y)[0] for c in run.models]
+            labels[i] = np.argmin(losses)
+            if run.participants[i]:  # the others are placed to be evaluated, at no cost
+                run.ledger.add(
+                    "discovery/assignment", i, round, bytes_up=labels.itemsize, bytes_down=down,
+                    multiply_adds=self.k * len(own.x) * cost, seconds=watch.seconds,
+                )  # fmt: skip
+        return labels
+
+    def _initial(self, cluster: int, run: Run) -> State:
+        return copy_state(initialise(run.network, run.seed, "ifca", cluster))
+
+    def models(self, labels: np.ndarray, run: Run) -> dict[int, State]:
+        return run.models
+
+    def traffic(self, members: int, model_bytes: int) -> tuple[int, int]:
+        return model_bytes, 0  # the models came down to be chosen from

@@ -1,0 +1,29 @@
+"""Several seeds side by side: worker processes with one thread each, so that bits do not change."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from joblib import Parallel, delayed
+
+
+def over_seeds(
+    function: Callable[[int], Any], seeds: Iterable[int], workers: int | None = None
+) -> list[Any]:
+    """``[function(seed) for seed in seeds]``, computed by `workers` processes (None: one per core).
+
+    Every call runs in a process with one thread, even a single one, so that a result does not
+    depend on how many run at once.
+    """
+    workers = workers or os.cpu_count() or 1
+    return Parallel(n_jobs=max(2, workers), backend="loky")(
+        delayed(_alone)(function, seed) for seed in seeds
+    )
+
+
+def _alone(function: Callable[[int], Any], seed: int) -> Any:
+    torch.set_num_threads(1)
+    return function(seed)

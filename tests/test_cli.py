@@ -1,0 +1,273 @@
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import nbformat
+import pytest
+from click.testing import CliRunner
+
+import rndcfl
+from rndcfl import discover, make_clients, parameters, paths, runner
+from rndcfl.cli import main
+
+COMMANDS = {"reproduce", "list", "discover"}
+
+
+def rndcfl_(*arguments):
+    """What a user types after ``rndcfl``."""
+    return CliRunner().invoke(main, list(arguments), prog_name="rndcfl")
+
+
+def refused(*arguments):
+    """The one line on stderr with which the command line refuses something."""
+    result = rndcfl_(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("rndcfl: ")
+    return line
+
+
+# --- mistakes -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "typed, nearest",
+    [
+        ("reproduse", "reproduce"),
+        ("reproduce --profil smoke", "--profile"),
+        ("reproduce --profile smok", "smoke"),
+        ("list --profile pape", "paper"),
+        ("reproduce --only 01_novlty", "01_novelty"),
+        ("reproduce --only 99", "00_start_here"),
+        ("reproduce --set 03_federated_trianing.rounds=5", "03_federated_training"),
+        ("reproduce --set 03.round=5", "rounds"),
+        ("reproduce --set 03.dataset=fashion-mnist-mimi", "fashion-mnist-mini"),
+        ("discover --dataset fashion-mnist-mimi", "fashion-mnist-mini"),
+        ("discover --setting rotaton", "rotation"),
+        ("discover --criterion calibratd", "calibrated"),
+        ("discover --jsn out.json", "--json"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_nearest_valid_one(typed, nearest):
+    assert nearest in refused(*typed.split())
+
+
+@pytest.mark.parametrize(
+    "typed, said",
+    [
+        ("reproduce --set 03.rounds=many", "03_federated_training.rounds must be of type int"),
+        ("reproduce --set 03.rounds=2.5", "must be of type int, got 2.5"),
+        ("reproduce --set 03.seeds=3", "must be of type list, got 3"),
+        ("reproduce --set rounds=5", "NOTEBOOK.PARAMETER=VALUE such as 03.rounds=5"),
+        ("reproduce --set 03.rounds", "NOTEBOOK.PARAMETER=VALUE such as 03.rounds=5"),
+        ("reproduce --set 03.seeds=[1", "cannot be read as YAML"),
+        ("reproduce --only 01 --set 03.rounds=5", "03_federated_training, which --only leaves out"),
+        ("reproduce --jobs 0", "--jobs"),
+        ("reproduce --profile", "--profile"),
+        ("discover --clients 3 --groups 4", "4 groups need at least as many clients, got 3"),
+        ("discover --clients x", "not a valid integer"),
+        ("discover --clients 0 --groups 0", "at least 1, got 0"),
+        ("discover --seed -1", "seed must be a whole number of at least 0, got -1"),
+        ("discover --samples 3", "criterion 'calibrated' needs at least 6"),
+        ("discover --samples 999999", "samples"),
+        ("discover --criterion paper", "criterion 'paper' needs tolerance"),
+        ("discover --tolerance 0.5", "criterion 'calibrated' takes no tolerance"),
+        ("discover everything", "everything"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_one_line(typed, said):
+    assert said in refused(*typed.split())
+
+
+def test_no_command_shows_the_help_and_is_no_success():
+    result = rndcfl_()
+    assert result.exit_code == 2
+    assert "Usage: rndcfl" in result.output
+
+
+# --- help and version ---------------------------------------------------------------------------
+
+
+def test_help_lists_the_commands():
+    result = rndcfl_("--help")
+    assert result.exit_code == 0
+    listed = result.output.partition("Commands:")[2]
+    assert {line.split()[0] for line in listed.splitlines() if line.strip()} >= COMMANDS
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_and_option_explains_itself(command):
+    result = rndcfl_(command, "-h")
+    assert result.exit_code == 0
+    assert main.commands[command].help
+    for option in main.commands[command].params:
+        assert option.opts[0] in result.output
+
+
+def test_version():
+    result = rndcfl_("--version")
+    assert result.exit_code == 0
+    assert result.output == f"rndcfl, version {rndcfl.__version__}\n"
+
+
+def test_python_m_is_the_same_as_the_entry_point():
+    (script,) = entry_points(group="console_scripts", name="rndcfl")
+    assert script.load() is main
+    command = [sys.executable, "-m", "rndcfl", "--help"]
+    typed = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, cwd=paths.root(),
+        env={**os.environ, "COLUMNS": "80"},
+    )  # fmt: skip
+    assert typed.returncode == 0
+    assert typed.stdout.split() == rndcfl_("--help").stdout.split()
+
+
+# --- list ---------------------------------------------------------------------------------------
+
+
+def test_list_shows_every_notebook_with_parameters_minutes_and_state():
+    result = rndcfl_("list", "--profile", "smoke")
+    assert result.exit_code == 0
+    blocks = dict(re.findall(r"^(\d\d_\w+) +(.*(?:\n +.*)*)", result.output, re.MULTILINE))
+    assert list(blocks) == list(paths.notebooks())
+    for name, block in blocks.items():
+        minutes = parameters.expected_minutes(name, "smoke")
+        head = block.splitlines()[0]
+        assert re.fullmatch(rf"{minutes:.1f} min  (fresh|stale \(.+\)|missing|failed)", head)
+        for key, value in parameters.parameters_for(name, "smoke", {}).items():
+            assert f"    {key} = {value!r} " in block
+        for p in parameters.declared(paths.notebooks()[name]).values():
+            assert p.help in block
+
+
+# --- discover -----------------------------------------------------------------------------------
+
+FEW = "discover --setting rotation --clients 4 --groups 2 --samples 60 --seed 3".split()
+
+
+def no_constant(text):
+    raise AssertionError(f"{text} is not JSON")
+
+
+def test_discover_writes_json_and_never_over_a_file(tmp_path):
+    file = tmp_path / "new" / "found.json"
+    result = rndcfl_(*FEW, "--json", str(file))
+    assert result.exit_code == 0
+    assert str(file) in result.stdout
+    found = json.loads(file.read_text(), parse_constant=no_constant)
+    assert set(found) >= {
+        "dataset", "setting", "seed", "criterion", "tolerance", "labels", "groups",
+        "n_federations", "exact", "ari", "nmi", "novelty", "excess", "costs",
+    }  # fmt: skip
+    clients = make_clients("fashion-mnist-mini", "rotation", 4, 2, 3, samples_per_client=60)
+    expected = discover(clients, seed=3)
+    assert found["labels"] == expected.labels.tolist()
+    assert found["novelty"] == expected.novelty.tolist()
+    assert found["excess"] == expected.excess.tolist()
+    assert found["groups"] == [0, 1, 0, 1]
+    assert found["costs"]["bytes_up"] == expected.ledger.total().bytes_up
+    assert f"{found['n_federations']} federations" in result.stdout
+
+    before = file.read_bytes()
+    assert "exists" in refused(*FEW, "--json", str(file))
+    assert file.read_bytes() == before
+
+
+def test_discover_with_the_papers_criterion():
+    result = rndcfl_(*FEW, "--criterion", "paper", "--tolerance", "0.5")
+    assert result.exit_code == 0
+    assert "federations by criterion paper_mutual" in result.stdout
+    rows = [line.split() for line in result.stdout.splitlines() if re.match(r" +\d", line)]
+    assert [row[:3] for row in rows] == [[str(i), "60", str(i % 2)] for i in range(4)]
+
+
+# --- reproduce, in a checkout of its own --------------------------------------------------------
+
+
+def write_notebook(path, *cells):
+    cells = [
+        nbformat.v4.new_code_cell(
+            "n = 1  # type: int  a number", id="parameters", metadata={"tags": ["parameters"]}
+        ),
+        *(nbformat.v4.new_code_cell(cell, id=f"c{k}") for k, cell in enumerate(cells)),
+    ]
+    metadata = {
+        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+        "language_info": {"name": "python"},
+    }
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
+
+
+SAVE = "import os, pathlib; (pathlib.Path(os.environ['RNDCFL_OUTPUT']) / 'fig_n.png').touch()"
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A checkout with the package and no notebooks, for this process and those it starts."""
+    package = Path(rndcfl.__file__).parent
+    shutil.copytree(package, tmp_path / "rndcfl", ignore=shutil.ignore_patterns("data", "__pyc*"))
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "profiles.yaml").touch()
+    monkeypatch.setattr(paths, "root", lambda: tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    for name in (paths.OUTPUT_VARIABLE, paths.PROFILE_VARIABLE, "OMP_NUM_THREADS", "TQDM_DISABLE"):
+        monkeypatch.setenv(name, "")  # execute sets them; this puts them back afterwards
+    return tmp_path
+
+
+REPRODUCE = [sys.executable, "-m", "rndcfl", "reproduce", "--profile", "smoke", "--jobs", "1"]
+RUNS = Path("papermill_runs", "smoke")
+
+
+def test_reproduce_runs_what_is_not_done_and_says_what_failed(checkout):
+    for name in ("00_done", "01_older"):
+        write_notebook(checkout / "notebooks" / f"{name}.ipynb", SAVE)
+    bad = [SAVE, "raise RuntimeError('this is why')"]
+    write_notebook(checkout / "notebooks" / "02_bad.ipynb", *bad)
+    for job in runner.plan("smoke", ["00_done", "01_older"], {}):
+        assert runner.execute(job)["status"] == "ok"
+    record = checkout / RUNS / "01_older" / "run.json"
+    record.write_text(record.read_text().replace('"python": "', '"python": "0'))
+
+    result = subprocess.run(REPRODUCE, cwd=checkout, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 1, result.stderr
+    assert re.search(r"^ +00_done +up to date$", result.stdout, re.MULTILINE)
+    assert re.search(r"^ +01_older +done in \d+ s$", result.stdout, re.MULTILINE)
+    assert re.search(r"^ +02_bad +FAILED: .*this is why$", result.stdout, re.MULTILINE)
+    shown = re.findall(r"^figure  (.*)$", result.stdout, re.MULTILINE)
+    assert shown == [str(RUNS / name / "fig_n.png") for name in ("00_done", "01_older")]
+    failed = RUNS / "02_bad.failed" / "notebook.ipynb"
+    assert result.stderr.splitlines() == [f"02_bad failed; look at {failed}"]
+    assert (checkout / failed).exists()
+    assert len(list((checkout / RUNS).glob("01_older.stale-*"))) == 1
+    listed = json.loads((checkout / RUNS / "manifest.json").read_text())
+    assert {name: about["status"] for name, about in listed.items()} == {
+        "00_done": "ok", "01_older": "ok",
+    }  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+def test_an_interrupt_stops_everything_and_says_how_to_go_on(checkout):
+    write_notebook(checkout / "notebooks" / "00_long.ipynb", SAVE, "import time; time.sleep(60)")
+    write_notebook(checkout / "notebooks" / "01_waiting.ipynb", SAVE)
+    process = subprocess.Popen(
+        REPRODUCE, cwd=checkout, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    begun = checkout / RUNS / "00_long.partial" / "fig_n.png"
+    deadline = time.monotonic() + 120
+    while not begun.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)  # what Ctrl-C in a terminal does
+    said = process.communicate(timeout=50)[1]
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == "rndcfl: interrupted; run the same command again to go on"
+    assert begun.exists()
+    assert not list((checkout / RUNS).glob("01_waiting*"))

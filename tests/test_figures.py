@@ -1,0 +1,294 @@
+import inspect
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.font_manager import findfont
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+
+from rndcfl import drawing, figures
+from rndcfl.drawing import COLUMN, TEXT
+
+NOVELTY = np.array([[1.0, 2.0, 9.0], [4.0, 1.0, 9.0], [8.0, 10.0, 4.0]])
+EXCESS = np.array([[0.0, 0.5, 2.0], [0.5, 0.0, 3.0], [2.0, 3.0, 0.0]])
+GROUPS = np.array([0, 1, 0])
+PAIRS = figures.pair_table(NOVELTY, EXCESS, GROUPS)
+
+SEEDS = pd.DataFrame(
+    [(s, level, v + s) for s in (0, 1) for level, v in zip(figures.LEVELS, (2, 3, 9), strict=True)],
+    columns=["seed", "level", "novelty"],
+)
+ROUNDS = pd.DataFrame(
+    [
+        dict(method=m, seed=s, round=r, client=c, group=c % 2, accuracy=0.1 + 0.1 * r + 0.05 * s)
+        for m in ("local", "rnd")
+        for s in (0, 1)
+        for r in range(3)
+        for c in range(4)
+    ]
+)
+LAST = ROUNDS[ROUNDS["round"] == 2]
+SWEEP = pd.DataFrame(
+    [("paper_mutual", 0.1, 0.5), ("paper_mutual", 0.2, 1.0), ("paper_either", 0.1, 0.2),
+     ("paper_either", 0.2, 0.4), ("calibrated", np.nan, 1.0)],
+    columns=["criterion", "tolerance", "ari"],
+)  # fmt: skip
+COSTS = LAST.groupby(["method", "seed"])["accuracy"].mean().reset_index().assign(mb_per_client=3.0)
+BUDGETS = pd.DataFrame(
+    [("rnd", np.nan, "once", 0, 0.5, 2e6, True), ("ifca", "resnet18", "every_1", 0, 1, 5e5, True),
+     ("ifca", "resnet18", "every_1", 1, 2, 1e6, True),
+     ("ifca", "resnet18", "every_1", 2, 4, 2e6, False),
+     ("ifca", "resnet18", "every_1", 3, 8, 4e6, False)],
+    columns=["method", "model", "schedule", "round", "seconds_cumulative", "bytes_cumulative",
+             "measured"],
+)  # fmt: skip
+PICTURES = [np.full((3, 1, 4, 4), 0.5), np.full((2, 3, 4, 4), 0.5)]
+CURVES = dict(x="round", y="accuracy", by="method", xlabel="round", ylabel="accuracy")
+
+DRAWN = {
+    "novelty_matrix": (TEXT, lambda: figures.novelty_matrix(PAIRS)),
+    "novelty_levels": (COLUMN, lambda: figures.novelty_levels(SEEDS)),
+    "tolerance": (TEXT, lambda: figures.tolerance(SWEEP)),
+    "discovery_cost": (TEXT, lambda: figures.discovery_cost(BUDGETS)),
+    "pictures": (TEXT, lambda: figures.pictures(PICTURES, ["grey", "colour"])),
+    "curves": (TEXT, lambda: figures.curves(ROUNDS, **CURVES)),
+    "accuracy_by_client": (TEXT, lambda: figures.accuracy_by_client(LAST)),
+    "cost_and_accuracy": (COLUMN, lambda: figures.cost_and_accuracy(COSTS)),
+    "toy_novelty": (
+        TEXT,
+        lambda: figures.toy_novelty(
+            np.linspace(0.1, 9, 32).reshape(2, 4, 4), 3, [np.zeros((5, 2)), np.ones((5, 2))]
+        ),
+    ),
+    "paired_differences": (
+        TEXT,
+        lambda: figures.paired_differences({"a": np.arange(9.0), "b": np.arange(9.0) + 2}),
+    ),
+    "evidence": (COLUMN, lambda: figures.evidence(EXCESS, 2.0, GROUPS)),
+}
+
+
+def settings():
+    return {k: v for k, v in mpl.rcParams.items() if not k.startswith("backend")}
+
+
+def test_every_figure_function_is_drawn_here():
+    styled = {
+        name
+        for name, function in inspect.getmembers(figures, inspect.isfunction)
+        if hasattr(function, "__wrapped__")
+    }
+    assert styled == set(DRAWN)
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_figure_has_its_width_our_font_and_leaves_settings_alone(name, tmp_path):
+    width, draw = DRAWN[name]
+    before = settings()
+    figure = draw()
+    assert settings() == before
+    assert figure.get_figwidth() == width
+    assert 1 < figure.get_figheight() < 9
+    with mpl.rc_context(drawing.STYLE):
+        figure.savefig(tmp_path / "figure.pdf")
+    for text in figure.findobj(Text):
+        if text.get_text():
+            font = findfont(text.get_fontproperties(), fallback_to_default=False)
+            assert font.startswith(mpl.get_data_path())
+            assert "DejaVu" in font
+    pdf = (tmp_path / "figure.pdf").read_bytes()
+    assert b"/FontFile2" in pdf and b"/Type3" not in pdf
+
+
+@pytest.mark.parametrize("name", sorted(set(DRAWN) - {"pictures"}))
+def test_every_axis_says_what_it_shows(name):
+    for ax in DRAWN[name][1]().axes:
+        if ax.get_label() == "<colorbar>":
+            continue
+        ticks = [label.get_text() for label in ax.get_xticklabels()]
+        assert ax.get_xlabel() or all(tick.isalpha() for tick in ticks)
+        assert any(other.get_ylabel() for other in ax.get_shared_y_axes().get_siblings(ax))
+
+
+def test_show_puts_caption_and_alt_text_next_to_the_picture(monkeypatch):
+    shown = []
+    monkeypatch.setattr(drawing, "display", shown.append)
+    before = settings()
+    drawing.show(figures.novelty_levels(SEEDS), "What it shows.", "Three bars.")
+    picture, caption = shown
+    assert settings() == before
+    assert picture.alt == "Three bars."
+    assert picture.width == round(96 * COLUMN)
+    assert caption.data == "*What it shows.*"
+
+
+def test_show_table_puts_the_caption_below(monkeypatch):
+    shown = []
+    monkeypatch.setattr(drawing, "display", shown.append)
+    drawing.show_table(pd.DataFrame({"a": [1 / 3]}), "What it says.")
+    table, caption = shown
+    assert "0.333<" in table.to_html()
+    assert caption.data == "*What it says.*"
+
+
+# --- tables behind the figures ------------------------------------------------------------------
+
+
+def test_pair_table_by_hand():
+    table = figures.pair_table(NOVELTY, EXCESS, np.array([5, 6, 5]))
+    assert list(table.columns) == ["i", "j", "group_i", "group_j", "novelty", "excess"]
+    assert table.to_numpy().tolist() == [
+        [0, 0, 5, 5, 1, 0],
+        [0, 1, 5, 6, 2, 0.5],
+        [0, 2, 5, 5, 9, 2],
+        [1, 0, 6, 5, 4, 0.5],
+        [1, 1, 6, 6, 1, 0],
+        [1, 2, 6, 5, 9, 3],
+        [2, 0, 5, 5, 8, 2],
+        [2, 1, 5, 6, 10, 3],
+        [2, 2, 5, 5, 4, 0],
+    ]
+
+
+def test_level_table_by_hand():
+    table = figures.level_table(PAIRS)
+    assert table["level"].tolist() == ["own", "same group", "other group"]
+    assert table["novelty"].tolist() == [2.0, 8.5, 6.25]  # 6/3; (9 + 8)/2; (2 + 4 + 9 + 10)/4
+
+
+def test_level_table_without_other_groups_has_a_gap():
+    table = figures.level_table(figures.pair_table(NOVELTY, EXCESS, np.zeros(3, dtype=int)))
+    assert np.isnan(table.set_index("level").loc["other group", "novelty"])
+    assert table.set_index("level").loc["same group", "novelty"] == 7.0
+
+
+# --- what is drawn ------------------------------------------------------------------------------
+
+
+def outlines(ax):
+    return {
+        (*patch.get_xy(), patch.get_width(), patch.get_height())
+        for patch in ax.patches
+        if isinstance(patch, Rectangle) and not patch.get_fill()
+    }
+
+
+def test_novelty_matrix_sorts_clients_by_group_and_outlines_the_groups():
+    left, right = figures.novelty_matrix(PAIRS).axes[:2]
+    for ax in (left, right):
+        assert outlines(ax) == {(0, 0, 2, 2), (2, 2, 1, 1)}
+        assert [label.get_text() for label in ax.get_xticklabels()] == ["0", "2", "1"]
+    above = left.collections[0].get_array()
+    assert np.ravel(above).tolist() == [0, 8, 1, 4, 0, 6, 3, 8, 0]  # s_ij - s_ii, order 0, 2, 1
+    excess = right.collections[0].get_array()
+    assert np.ravel(excess).tolist() == [0, 2, 0.5, 2, 0, 3, 0.5, 3, 0]
+
+
+def test_evidence_sorts_clients_by_group_outlines_groups_and_marks_the_threshold():
+    figure = figures.evidence(EXCESS, 2.5, GROUPS)
+    ax, bar = figure.axes
+    assert outlines(ax) == {(0, 0, 2, 2), (2, 2, 1, 1)}
+    values = np.ravel(ax.collections[0].get_array())
+    assert values.tolist() == [0, 2, 0.5, 2, 0, 3, 0.5, 3, 0]
+    assert 2.5 in [line.get_ydata()[0] for line in bar.lines]
+
+
+def test_novelty_levels_draws_means_and_one_dot_per_seed():
+    (ax,) = figures.novelty_levels(SEEDS).axes
+    bars = [patch for patch in ax.patches if isinstance(patch, Rectangle)]
+    assert [bar.get_height() for bar in bars] == [2.5, 3.5, 9.5]
+    assert [label.get_text() for label in ax.get_xticklabels()] == list(figures.LEVELS)
+    dots = [line.get_ydata().tolist() for line in ax.lines if line.get_marker() == "o"]
+    assert dots == [[2, 3], [3, 4], [9, 10]]
+    assert ax.get_ylim()[0] == 0
+    assert len({bar.get_hatch() for bar in bars}) == 3  # to be told apart in grey
+
+
+@pytest.mark.filterwarnings("error")
+def test_novelty_levels_of_a_single_seed():
+    (ax,) = figures.novelty_levels(SEEDS[SEEDS["seed"] == 0]).axes
+    assert [bar.get_height() for bar in ax.patches] == [2, 3, 9]
+
+
+def test_curves_draw_the_mean_over_clients_and_seeds():
+    (ax,) = figures.curves(ROUNDS, **CURVES).axes
+    assert [line.get_label() for line in ax.lines] == ["local", "rnd"]
+    for line in ax.lines:
+        assert line.get_xdata().tolist() == [0, 1, 2]
+        assert line.get_ydata() == pytest.approx([0.125, 0.225, 0.325])
+    assert len({line.get_marker() for line in ax.lines}) == 2
+
+
+def test_curves_on_a_log_scale_draw_the_geometric_mean():
+    table = ROUNDS.assign(accuracy=np.where(ROUNDS["seed"] == 0, 1.0, 100.0))
+    (ax,) = figures.curves(table, **CURVES, logy=True).axes
+    assert ax.get_yscale() == "log"
+    assert ax.lines[0].get_ydata() == pytest.approx([10, 10, 10])
+
+
+@pytest.mark.filterwarnings("error")
+def test_curves_of_a_single_seed_have_no_band():
+    (ax,) = figures.curves(ROUNDS[ROUNDS["seed"] == 0], **CURVES).axes
+    for line, band in zip(ax.lines, ax.collections, strict=True):
+        heights = band.get_paths()[0].vertices[:, 1]
+        assert set(np.round(heights, 12)) == set(np.round(line.get_ydata(), 12))
+
+
+def test_tolerance_draws_a_line_per_reading_and_a_level_for_the_calibrated_criterion():
+    (ax,) = figures.tolerance(SWEEP).axes
+    drawn = {line.get_label(): list(map(float, line.get_ydata())) for line in ax.lines}
+    assert drawn == {
+        "paper_mutual": [0.5, 1.0],
+        "paper_either": [0.2, 0.4],
+        "calibrated (no knob)": [1.0, 1.0],
+    }
+    assert len({(line.get_marker(), line.get_linestyle()) for line in ax.lines}) == 3
+
+
+def test_accuracy_by_client_draws_every_client_in_its_groups_colour_and_marker():
+    (ax,) = figures.accuracy_by_client(LAST).axes
+    assert sum(len(line.get_xdata()) for line in ax.lines) == 2 * 4
+    looks = {(line.get_marker(), to_hex(line.get_color())) for line in ax.lines}
+    assert looks == {(drawing.MARKERS[g], to_hex(drawing.COLOURS[g])) for g in (0, 1)}
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels == ["group 0", "group 1"]
+
+
+def test_cost_and_accuracy_draws_one_point_per_method():
+    (ax,) = figures.cost_and_accuracy(COSTS).axes
+    points = [bars.lines[0].get_xydata()[0] for bars in ax.containers]
+    assert np.array(points) == pytest.approx(np.array([[3.0, 0.325]] * 2))
+    assert len({bars.lines[0].get_marker() for bars in ax.containers}) == 2
+
+
+def test_discovery_cost_draws_lines_through_all_rounds_and_markers_on_measured_ones():
+    seconds, megabytes = figures.discovery_cost(BUDGETS).axes[:2]
+    for ax, expected in ((seconds, [1, 2, 4, 8]), (megabytes, [0.5, 1, 2, 4])):
+        lines = [line for line in ax.lines if line.get_linestyle() != "None"]
+        points = [line for line in ax.lines if line.get_linestyle() == "None"]
+        assert [len(line.get_xdata()) for line in lines] == [1, 4]
+        assert lines[1].get_xdata().tolist() == [1, 2, 3, 4]
+        assert lines[1].get_ydata().tolist() == expected
+        assert [len(line.get_xdata()) for line in points] == [1, 2]
+        assert ax.get_xscale() == ax.get_yscale() == "log"
+
+
+def test_pictures_are_drawn_with_their_true_grey_and_colour():
+    axes = figures.pictures(PICTURES, ["grey", "colour"]).axes
+    shapes = [ax.images[0].get_array().shape for ax in axes if ax.images]
+    assert shapes == [(4, 4)] * 3 + [(4, 4, 3)] * 2
+    assert axes[0].images[0].get_clim() == (0, 1)
+
+
+def test_paired_differences_draw_a_line_at_each_mean():
+    (ax,) = figures.paired_differences({"a": np.arange(9.0), "b": np.arange(9.0) + 2}).axes
+    assert [line.get_xdata()[0] for line in ax.lines] == [4.0, 6.0, 0.0]
+
+
+def test_panels_are_as_wide_as_asked():
+    figure, axes = drawing.panels(3, 5.0, 2.0)
+    assert tuple(figure.get_size_inches()) == (5.0, 2.0)
+    assert len(axes) == 3

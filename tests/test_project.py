@@ -1,0 +1,260 @@
+"""What holds the project together: environments, layout, imports, README, what is committed."""
+
+import ast
+import doctest
+import graphlib
+import importlib
+import json
+import re
+import sys
+import tomllib
+import warnings
+from importlib import metadata
+
+import nbformat
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from rndcfl import METHODS, SETTINGS, fingerprint, paths, runner
+
+ROOT = paths.root()
+PACKAGE = ROOT / "rndcfl"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+CONDA = {"pytorch": "torch", "matplotlib-base": "matplotlib", "seaborn-base": "seaborn"}
+
+
+def module_name(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
+MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def tree(name):
+    return ast.parse(MODULES[name].read_text(encoding="utf-8"))
+
+
+def named(requirements):
+    """Name -> version range."""
+    return {canonicalize_name(r.name): r.specifier for r in map(Requirement, requirements)}
+
+
+DEPENDENCIES = named(PROJECT["dependencies"])
+DEV = named(PROJECT["optional-dependencies"]["dev"])
+
+# --- environments -------------------------------------------------------------------------------
+
+
+def test_conda_and_pip_ask_for_the_same():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    assert environment["channels"] == ["conda-forge", "nodefaults"]
+    *packages, pip = environment["dependencies"]
+    assert pip == {"pip": ["-e ."]}
+    asked = named(packages)
+    assert asked.pop("python") == SpecifierSet(PROJECT["requires-python"])
+    assert asked.pop("pip") == SpecifierSet()
+    assert {CONDA.get(name, name): allowed for name, allowed in asked.items()} == DEPENDENCIES
+
+
+def test_every_dependency_has_a_lower_and_an_upper_bound():
+    for name, allowed in DEPENDENCIES.items():
+        assert {part.operator for part in allowed} == {">=", "<"}, name
+
+
+def test_installed_versions_are_within_the_ranges():
+    assert SpecifierSet(PROJECT["requires-python"]).contains(
+        ".".join(map(str, sys.version_info[:3]))
+    )
+    for name, allowed in DEPENDENCIES.items():
+        assert allowed.contains(metadata.version(name)), name
+
+
+def test_constraints_pin_everything_exactly():
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    lines = [line for line in lines if line.strip() and not line.startswith("#")]
+    for line in lines:
+        assert re.fullmatch(r"[\w.-]+==[\w.]+( *;.*)?", line), line  # no URL, no range, no path
+    pins = dict(re.match(r"([\w.-]+)==([\w.]+)", line).groups() for line in lines)
+    pins = {canonicalize_name(name): version for name, version in pins.items()}
+    assert len(pins) == len(lines)
+    assert pins["torch"] == "2.13.0"
+    for name, allowed in {**DEPENDENCIES, **DEV}.items():
+        assert allowed.contains(pins[name]), name
+
+
+# --- the package --------------------------------------------------------------------------------
+
+
+def imported(name):
+    """Modules of the package that a module imports, anywhere in it and for type checking too."""
+    for node in ast.walk(tree(name)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in MODULES)
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name} imports relatively"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                if full in MODULES:
+                    yield full
+                elif node.module in MODULES:
+                    yield node.module
+
+
+GRAPH = {name: set(imported(name)) - {name} for name in MODULES}
+
+
+def reaches(name):
+    found, todo = set(), [name]
+    while todo:
+        new = GRAPH[todo.pop()] - found
+        found |= new
+        todo += new
+    return found
+
+
+def test_there_are_no_circles_of_imports():
+    try:
+        list(graphlib.TopologicalSorter(GRAPH).static_order())
+    except graphlib.CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+@pytest.mark.parametrize(
+    "name, never",
+    [
+        ("novelty", "discovery simulation methods criteria settings"),
+        ("criteria", "discovery simulation methods settings"),
+        ("discovery", "simulation methods fedavg settings datasets"),
+        ("fedavg", "simulation methods novelty discovery clients"),
+        ("methods", "simulation settings datasets"),
+        ("simulation", "settings datasets"),
+        ("settings", "novelty networks"),
+        ("clients", "datasets settings networks"),
+        ("figures", "runner cli results"),
+        ("results", "runner cli figures"),
+    ],
+)
+def test_imports_run_one_way(name, never):
+    assert reaches(f"rndcfl.{name}") & {f"rndcfl.{other}" for other in never.split()} == set()
+
+
+def test_only_the_main_module_imports_the_command_line_and_only_that_the_runner():
+    assert [name for name, uses in GRAPH.items() if "rndcfl.cli" in uses] == ["rndcfl.__main__"]
+    assert [name for name, uses in GRAPH.items() if "rndcfl.runner" in uses] == ["rndcfl.cli"]
+
+
+def test_what_computes_imports_nothing_that_the_fingerprint_leaves_out():
+    left_out = {name for name in MODULES if name.split(".")[-1] in fingerprint.NOT_COMPUTING}
+    assert {name.split(".")[-1] for name in left_out} == fingerprint.NOT_COMPUTING
+    for name in set(MODULES) - left_out:
+        assert reaches(name) & left_out == set(), name
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_is_one_room(name):
+    assert len(MODULES[name].read_text(encoding="utf-8").splitlines()) <= 260
+
+
+FORBIDDEN = {
+    "Path.cwd": "rndcfl.paths",
+    "os.getcwd": "rndcfl.paths",
+    "torch.manual_seed": "rndcfl.seeding",
+    "np.random.seed": None,
+    "np.random.default_rng": "rndcfl.seeding",
+    "random.seed": None,
+}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_global_seeds_and_no_current_folder(name):
+    used = {ast.unparse(node) for node in ast.walk(tree(name)) if isinstance(node, ast.Attribute)}
+    assert {what for what, where in FORBIDDEN.items() if what in used and where != name} == set()
+
+
+def undocumented(body, prefix):
+    for node in body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            if node.name.startswith("_"):
+                continue
+            if ast.get_docstring(node) is None:
+                yield f"{prefix}.{node.name}"
+            if isinstance(node, ast.ClassDef):
+                yield from undocumented(node.body, f"{prefix}.{node.name}")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_everything_public_has_a_docstring(name):
+    assert ast.get_docstring(tree(name))
+    assert list(undocumented(tree(name).body, name)) == []
+
+
+WITH_EXAMPLES = [n for n, path in MODULES.items() if ">>> " in path.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("name", WITH_EXAMPLES)
+def test_examples_in_docstrings_are_right(name):
+    result = doctest.testmod(importlib.import_module(name))
+    assert result.attempted and not result.failed
+
+
+def test_discovery_and_clients_have_examples():
+    assert {"rndcfl.discovery", "rndcfl.clients"} <= set(WITH_EXAMPLES)
+
+
+# --- README -------------------------------------------------------------------------------------
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_readme_names_the_two_commands():
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    for command in ("reproduce", "test"):
+        assert f"make {command}" in README
+        assert command in targets
+
+
+def test_readme_names_every_notebook_method_and_setting():
+    for name in paths.notebooks():
+        assert f"(notebooks/{name}.ipynb)" in README
+    for name in [*METHODS, *SETTINGS]:
+        assert f"`{name}`" in README, name
+
+
+def test_links_of_the_readme_lead_somewhere():
+    links = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+# --- what is committed --------------------------------------------------------------------------
+
+HOME = re.compile(rb"/(home|Users)/\w|/root/|C:\\+Users")
+
+
+def without_bitmaps(path):
+    if path.suffix != ".ipynb":
+        return path.read_bytes()
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop("image/png", None)
+    return nbformat.writes(notebook).encode()
+
+
+@pytest.mark.parametrize("folder", ["notebooks", "figures", "papermill_runs/paper"])
+def test_nothing_committed_holds_a_home_path(folder):
+    files = [p for p in (ROOT / folder).rglob("*") if p.is_file() and "." not in p.parent.name]
+    assert [str(p) for p in files if HOME.search(without_bitmaps(p))] == []
+
+
+def test_published_runs_are_ok_and_a_warning_says_which_are_stale():
+    for job in runner.plan("paper", list(paths.notebooks()), {}):
+        if (job.folder / "run.json").exists():
+            record = json.loads((job.folder / "run.json").read_text(encoding="utf-8"))
+            assert record["status"] == "ok"
+            state = runner.state(job)
+            if state != "fresh":
+                warnings.warn(f"published run of {job.name} is {state}", stacklevel=1)
