@@ -99,6 +99,7 @@ class Clients(Sequence[Client]):
         ----------
         arrays : per client ``(x, y)``, or ``(x, y, x_test, y_test)`` to bring held-out data too;
             anything NumPy can read. `y` may be None if you only want to discover federations.
+            Bring the columns of a table to comparable scale first.
         groups : true groups [N] where you know them; they are only used to score the result.
         dataset : a name for tables and captions.
 

@@ -26,6 +26,7 @@ from rndcfl.novelty import Reports, exchange
 from rndcfl.predictors import RND
 
 CRITERIA = ("calibrated", "paper")
+PARAMETERS = ("alpha", "reading", "grouping", "rnd", *(f.name for f in fields(RND)))
 MIN_SAMPLES = 6  # of a client for the calibrated criterion: two to train, four to score
 
 
@@ -76,8 +77,8 @@ def discover(
     seed: int = 0,
     *,
     alpha: float = 0.01,
-    reading: str = "mutual",
-    grouping: str = "components",
+    reading: str = "average",
+    grouping: str = "cliques",
     rnd: RND | None = None,
     **budget: Any,
 ) -> Discovery:
@@ -92,8 +93,8 @@ def discover(
     seed : of the shared target network and everything else that is random.
     alpha : calibrated: probability of splitting off anybody when all clients are alike.
     reading : paper: how two directed compatibilities become one; ``"mutual"`` (both directions),
-        ``"either"``, ``"average"`` or ``"two_sided"`` (the authors' code, |s_ij - s_ii| < eps
-        s_ii).
+        ``"either"``, ``"average"`` (of the two scores) or ``"two_sided"`` (the authors' code,
+        |s_ij - s_ii| < eps s_ii). The paper does not say; the default serves it best (notebook 04).
     grouping : paper: ``"components"`` (chains of compatible clients) or ``"cliques"`` (all pairs).
     rnd : networks and budget; default ``RND()``, and for the paper's criterion the same with all
         samples used to train and to score.
@@ -130,15 +131,16 @@ def discover(
     reports = exchange(clients, rnd, seed, ledger)
     if criterion == "paper":
         assert tolerance is not None
-        name, threshold = f"paper_{reading}", tolerance
+        name = f"paper_{reading}" + ("_cliques" if grouping == "cliques" else "")
+        threshold = tolerance
         dissimilarity = paper_dissimilarity(reports.novelty, reading)
         labels = group(dissimilarity, threshold, grouping)
     else:
-        name, threshold = "calibrated", -np.log10(alpha)
+        name, threshold = "calibrated", float(-np.log10(alpha))
         dissimilarity = calibrated_dissimilarity(reports)
         labels = group(dissimilarity, threshold, "cliques")
     return Discovery(
-        labels, reports.novelty, log_excess(reports.novelty), dissimilarity, float(threshold),
+        labels, reports.novelty, log_excess(reports.novelty), dissimilarity, threshold,
         tolerance, name, reports, ledger,
     )  # fmt: skip
 
@@ -149,8 +151,8 @@ def check_discovery(
     tolerance: float | None = None,
     *,
     alpha: float = 0.01,
-    reading: str = "mutual",
-    grouping: str = "components",
+    reading: str = "average",
+    grouping: str = "cliques",
     rnd: RND | None = None,
     **budget: Any,
 ) -> RND:
@@ -160,14 +162,23 @@ def check_discovery(
     check_name("grouping", grouping, GROUPINGS)
     check_number("alpha", alpha, 1e-12, 0.5)
     for name in budget:
-        check_name("parameter of discover", name, [f.name for f in fields(RND)])
+        check_name("parameter of discover", name, PARAMETERS)
     default = RND(train_share=1.0) if criterion == "paper" else RND()
     rnd = replace(rnd or default, **budget)
     rnd.check()
+    if clients[0].x.dtype == np.int64:
+        raise InputError("discover reads images and tables; embed text to float32 [n, d] first")
     if criterion == "paper":
         _check_paper(clients, tolerance)
     else:
         _check_calibrated(clients, tolerance, rnd)
+    needed = 2 if criterion == "calibrated" else 1  # a variance needs two
+    for i, client in enumerate(clients):
+        if rnd.n_scored(len(client)) < needed:
+            raise InputError(
+                f"client {i}: of {len(client)} samples {rnd.n_train(len(client))} would train and "
+                f"fewer than {needed} be left to score; take a smaller train_share"
+            )
     return rnd
 
 

@@ -59,15 +59,10 @@ def _code(path: Path) -> str:
 
 
 def notebook_hash(path: Path) -> str:
-    """Fingerprint of a notebook's cells but the parameters, whose values count on their own."""
+    """Fingerprint of a notebook's code but the parameters, whose values count on their own."""
     cells = nbformat.read(path, as_version=4).cells
-    return digest(
-        [
-            [cell.cell_type, cell.source]
-            for cell in cells
-            if "parameters" not in cell.metadata.get("tags", [])
-        ]
-    )
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    return digest([c.source for c in code if "parameters" not in c.metadata.get("tags", [])])
 
 
 def data_hash(dataset: str | None) -> str | None:

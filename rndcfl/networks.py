@@ -6,7 +6,6 @@ parameters from outside.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 
 import torch
@@ -142,9 +141,9 @@ MODELS: dict[str, ModelFactory] = {
 
 
 def build_model(
-    model: str | ModelFactory | None, shape: Shape, n_classes: int, seed: int
+    model: str | ModelFactory | None, shape: Shape, n_classes: int, seed: int, *key: str | int
 ) -> nn.Module:
-    """A task model with weights drawn from `seed`.
+    """A task model with weights drawn from the stream named by `seed` and `key`.
 
     Parameters
     ----------
@@ -155,18 +154,8 @@ def build_model(
         model = MODELS[check_name("model", model or "mlp", MODELS)]
     if not callable(model):
         raise InputError(f"model must be a name or a factory (shape, n_classes), got {model!r}")
-    with torch_seeded(seed, "model"):
+    with torch_seeded(seed, "model", *key):
         return model(shape, n_classes)
-
-
-def initialise(model: nn.Module, seed: int, *key: str | int) -> nn.Module:
-    """A copy of `model` with new initial weights from the stream named by `seed` and `key`."""
-    new = copy.deepcopy(model)
-    with torch_seeded(seed, *key):
-        for module in new.modules():
-            if callable(reset := getattr(module, "reset_parameters", None)):
-                reset()
-    return new
 
 
 def _images_only(name: str, shape: Shape) -> None:
@@ -177,7 +166,7 @@ def _images_only(name: str, shape: Shape) -> None:
 # --- cost ---------------------------------------------------------------------------------------
 
 
-def multiply_adds(network: nn.Module, shape: Shape) -> int:
+def multiply_adds(network: nn.Module, shape: Shape, dtype: torch.dtype = torch.float32) -> int:
     """Multiply-adds of one forward pass for one sample (convolutions and matrix products).
 
     A training step costs three times as much per sample: one pass forward, two backward.
@@ -185,6 +174,6 @@ def multiply_adds(network: nn.Module, shape: Shape) -> int:
     where = next(network.parameters()).device
     was_training = network.training
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network.eval()(torch.zeros(1, *shape, device=where))
+        network.eval()(torch.zeros(1, *shape, dtype=dtype, device=where))
     network.train(was_training)
     return int(counter.get_total_flops()) // 2

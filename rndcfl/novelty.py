@@ -97,7 +97,7 @@ def fit(
         target = frozen_target(shape, rnd, seed)
         samples = [_used_samples(client.x, rnd, seed, i) for i, client in enumerate(clients)]
         wanted = [_embed(target, x) for x in samples]
-        cuts = [max(1, round(rnd.train_share * len(x))) for x in samples]
+        cuts = [rnd.n_train(len(x)) for x in samples]
         predictors = train_predictors(
             [x[:cut] for x, cut in zip(samples, cuts, strict=True)],
             [t[:cut] for t, cut in zip(wanted, cuts, strict=True)],
@@ -110,7 +110,7 @@ def fit(
             "discovery/predictors", i, bytes_up=predictors.bytes_each, bytes_down=SEED_BYTES,
             multiply_adds=len(x) * target_cost + training, seconds=watch.seconds / n,
         )  # fmt: skip
-    firsts = [0 if rnd.train_share == 1 else cut for cut in cuts]
+    firsts = [len(x) - rnd.n_scored(len(x)) for x in samples]
     return predictors, [(x[k:], t[k:]) for x, t, k in zip(samples, wanted, firsts, strict=True)]
 
 
@@ -123,7 +123,7 @@ def score(predictors: Predictors, held_out: list[tuple[Tensor, Tensor]], ledger:
         with watch.running():
             rows.append(report_row(squared_errors(predictors, x, wanted), i))
         ledger.add(
-            "discovery/novelty", i, bytes_up=sum(part.nbytes for part in rows[-1]),
+            "discovery/novelty", i, bytes_up=COUNT_BYTES + sum(part.nbytes for part in rows[-1]),
             bytes_down=(n - 1) * predictors.bytes_each,
             multiply_adds=n * len(x) * multiply_adds(predictors.network, tuple(x.shape[1:])),
             seconds=watch.seconds,
@@ -133,11 +133,12 @@ def score(predictors: Predictors, held_out: list[tuple[Tensor, Tensor]], ledger:
 
 
 SEED_BYTES = 8  # the target travels as the seed it is drawn from
+COUNT_BYTES = 8  # with the row goes the number of samples it is made from
 
 
 def _used_samples(x: np.ndarray, rnd: RND, seed: int, i: int) -> Tensor:
     """Client i's samples in the order in which they are used: first to train, then to score."""
-    order = numpy_rng(seed, "samples", i).permutation(len(x))[: rnd.max_samples]
+    order = numpy_rng(seed, "samples", i).permutation(len(x))[: rnd.n_used(len(x))]
     used = torch.from_numpy(x[order]).to(device())
     return used.contiguous(memory_format=torch.channels_last) if used.ndim == 4 else used
 

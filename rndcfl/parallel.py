@@ -15,11 +15,16 @@ def over_seeds(
 ) -> list[Any]:
     """``[function(seed) for seed in seeds]``, computed by `workers` processes (None: one per core).
 
-    Every call runs in a process with one thread, even a single one, so that a result does not
-    depend on how many run at once.
+    Every call has one thread, so that a result does not depend on how many run at once.
     """
     workers = workers or os.cpu_count() or 1
-    return Parallel(n_jobs=max(2, workers), backend="loky")(
+    if workers == 1:
+        threads = torch.get_num_threads()
+        try:
+            return [_alone(function, seed) for seed in seeds]
+        finally:
+            torch.set_num_threads(threads)
+    return Parallel(n_jobs=workers, backend="loky")(
         delayed(_alone)(function, seed) for seed in seeds
     )
 

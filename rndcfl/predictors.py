@@ -15,7 +15,7 @@ from torch.func import stack_module_state
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from rndcfl.errors import InputError, check_number
+from rndcfl.errors import InputError, check_name, check_number
 from rndcfl.networks import device, encoder
 from rndcfl.seeding import numpy_rng, torch_seeded
 
@@ -47,6 +47,18 @@ class RND:
     train_share: float = 1 / 3
     max_samples: int | None = 1200
 
+    def n_train(self, n: int) -> int:
+        """How many of a client's `n` samples train its predictor."""
+        return max(1, round(self.train_share * self.n_used(n)))
+
+    def n_used(self, n: int) -> int:
+        """How many of a client's `n` samples are used at all."""
+        return n if self.max_samples is None else min(n, self.max_samples)
+
+    def n_scored(self, n: int) -> int:
+        """How many of a client's `n` samples it scores with."""
+        return self.n_used(n) - (0 if self.train_share == 1 else self.n_train(n))
+
     @classmethod
     def authors(cls, n_samples: int, epochs: int = 10) -> RND:
         """The authors' values for clients of `n_samples` samples: 10 epochs in batches of 128."""
@@ -55,6 +67,7 @@ class RND:
 
     def check(self) -> None:
         """Raise :class:`InputError` for values that cannot be meant."""
+        check_name("downsample", self.downsample, ("stride", "pool"))
         for name in ("steps", "batch_size", "embedding"):
             check_number(name, getattr(self, name), 1, whole=True)
         check_number("lr", self.lr, 0.0)
@@ -62,7 +75,7 @@ class RND:
         if self.max_samples is not None:
             check_number("max_samples", self.max_samples, 2, whole=True)
         for name in ("predictor", "target"):
-            if len(getattr(self, name)) != 2:
+            if not isinstance(getattr(self, name), tuple | list) or len(getattr(self, name)) != 2:
                 raise InputError(f"{name} must be two widths, got {getattr(self, name)!r}")
             for width in getattr(self, name):
                 check_number(f"each width of {name}", width, 1, whole=True)

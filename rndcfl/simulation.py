@@ -14,7 +14,7 @@ from torch import nn
 from tqdm import tqdm
 
 from rndcfl.clients import Client, Clients
-from rndcfl.errors import check_name, check_number
+from rndcfl.errors import InputError, check_name, check_number
 from rndcfl.fedavg import LocalTraining, State, average, copy_state, evaluate, train_locally
 from rndcfl.ledger import COSTS, Ledger, Stopwatch, nbytes
 from rndcfl.methods import METHODS, Method, Run
@@ -99,15 +99,23 @@ def simulate(
     check_number("seed", seed, 0, whole=True)
     check_number("participation", participation, 1e-9, 1.0)
     training = LocalTraining(lr, local_epochs, local_steps, batch_size)
+    if clients[0].x.dtype == np.int64 and not callable(model):
+        raise InputError("text [n, length] needs a model of your own; give model=factory")
     clients = clients.with_test(seed=seed)
     chosen.check(clients)
-    network = build_model(model, clients.input_shape, clients.n_classes, seed).to(device())
+    shape, n_classes = clients.input_shape, clients.n_classes
+
+    def new_model(*key: str | int) -> State:
+        return copy_state(build_model(model, shape, n_classes, seed, *key).to(device()))
+
+    network = build_model(model, shape, n_classes, seed).to(device())
+    data = [_on_device(client) for client in clients]
     run = Run(
-        clients, [_on_device(client) for client in clients], seed, training, network,
-        labels=np.zeros(len(clients), dtype=np.int64), models={0: copy_state(network)},
-        participants=np.ones(len(clients), dtype=bool),
+        clients, data, seed, training, network,
+        labels=np.zeros(len(clients), dtype=np.int64), models={0: new_model()},
+        participants=np.ones(len(clients), dtype=bool), new_model=new_model,
+        model_cost=multiply_adds(network, shape, data[0].x.dtype),
     )  # fmt: skip
-    cost = multiply_adds(network, clients.input_shape)
     rows, labels = [], []
     each_round = (
         tqdm(range(rounds), desc=method, leave=False, delay=2) if progress else range(rounds)
@@ -116,7 +124,7 @@ def simulate(
         run.participants = _participants(len(clients), participation, seed, r)
         new_labels = chosen.assign(r, run).astype(np.int64)
         run.models, run.labels = chosen.models(new_labels, run), new_labels
-        _train_round(run, chosen, r, cost)
+        _train_round(run, chosen, r)
         labels.append(run.labels)
         rows += list(_scores(run, method, r))
     scores = pd.DataFrame(rows)
@@ -140,7 +148,7 @@ def _on_device(client: Client) -> ClientTensors:
     return ClientTensors(*(torch.from_numpy(np.array(a)).to(device()) for a in arrays))
 
 
-def _train_round(run: Run, method: Method, r: int, cost: int) -> None:
+def _train_round(run: Run, method: Method, r: int) -> None:
     """Each federation: its participants train from its model, then it takes their average."""
     for federation in np.unique(run.labels):
         members = np.flatnonzero(run.labels == federation)
@@ -156,7 +164,7 @@ def _train_round(run: Run, method: Method, r: int, cost: int) -> None:
             up, down = method.traffic(len(members), nbytes(state.values()))
             run.ledger.add(
                 "training", int(i), r, bytes_up=up, bytes_down=down,
-                multiply_adds=3 * seen * cost, seconds=watch.seconds,
+                multiply_adds=3 * seen * run.model_cost, seconds=watch.seconds,
             )  # fmt: skip
         if trained:
             run.models[federation] = average(trained, weights)

@@ -65,7 +65,7 @@ def test_the_papers_criterion(clients, small_rnd, reading, grouping):
     np.testing.assert_array_equal(found.dissimilarity, expected)
     np.testing.assert_array_equal(found.labels, group(expected, 0.4, grouping))
     assert (found.tolerance, found.threshold) == (0.4, 0.4)
-    assert found.criterion == f"paper_{reading}"
+    assert found.criterion == f"paper_{reading}" + "_cliques" * (grouping == "cliques")
 
 
 def test_the_calibrated_criterion_keeps_strangers_apart(clients, small_rnd, monkeypatch):

@@ -29,6 +29,8 @@ def new_run(clients, network=None, labels=None, models=None):
         labels=np.zeros(len(clients), dtype=np.int64) if labels is None else np.array(labels),
         models=models or {0: copy_state(network)},
         participants=np.ones(len(clients), dtype=bool),
+        new_model=lambda *key: copy_state(network),
+        model_cost=10,
     )
 
 
@@ -173,6 +175,7 @@ def test_ifca_placing_those_who_do_not_take_part_costs_nothing(two_tastes):
     (entry,) = two_tastes.ledger.entries
     assert (entry["phase"], entry["round"], entry["client"]) == ("discovery/assignment", 1, 0)
     assert (entry["bytes_up"], entry["bytes_down"]) == (8, 2 * 4 * (4 + 2))
+    assert entry["multiply_adds"] == 2 * 5 * 10  # two models on five samples
 
 
 def test_ifca_keeps_a_model_that_nobody_takes(two_tastes):

@@ -35,7 +35,7 @@ def test_root_is_the_current_folder_where_the_package_lies_in_no_checkout(tmp_pa
 def test_no_checkout_is_an_error_of_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "__file__", str(tmp_path / "site-packages/rndcfl/paths.py"))
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match="no notebooks/ found.*checkout"):
+    with pytest.raises(InputError, match=r"no notebooks/ found.*checkout"):
         paths.root()
 
 

@@ -15,4 +15,4 @@ METHODS: dict[str, type[Method]] = {
     "ifca": IFCA,
 }
 
-__all__ = ["METHODS", "Method", "Run"]
+__all__ = ["IFCA", "METHODS", "Method", "Run"]

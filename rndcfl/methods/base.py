@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,6 +38,8 @@ class Run:
     labels : federation of each client, int64 [N].
     models : federation -> its model.
     participants : clients that take part in the current round, bool [N].
+    new_model : ``new_model(*key)`` gives initial weights of the stream named by the seed and `key`.
+    model_cost : multiply-adds of one pass forward for one sample.
     ledger : the costs so far.
     """
 
@@ -48,6 +51,8 @@ class Run:
     labels: np.ndarray
     models: dict[int, State]
     participants: np.ndarray
+    new_model: Callable[..., State]
+    model_cost: int
     ledger: Ledger = field(default_factory=Ledger)
 
 

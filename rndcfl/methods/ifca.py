@@ -6,10 +6,9 @@ import numpy as np
 
 from rndcfl.clients import Clients
 from rndcfl.errors import InputError, check_number
-from rndcfl.fedavg import State, copy_state, evaluate
+from rndcfl.fedavg import State, evaluate
 from rndcfl.ledger import Stopwatch, nbytes
 from rndcfl.methods.base import Method, Run
-from rndcfl.networks import initialise, multiply_adds
 
 
 class IFCA(Method):
@@ -34,8 +33,7 @@ class IFCA(Method):
 
     def assign(self, round: int, run: Run) -> np.ndarray:
         if round == 0:
-            run.models = {c: self._initial(c, run) for c in range(self.k)}
-        cost = multiply_adds(run.network, run.clients.input_shape)
+            run.models = {c: run.new_model("ifca", c) for c in range(self.k)}
         down = sum(nbytes(model.values()) for model in run.models.values())
         labels = np.zeros(len(run.clients), dtype=np.int64)
         for i, own in enumerate(run.data):
@@ -46,12 +44,9 @@ class IFCA(Method):
             if run.participants[i]:  # the others are placed to be evaluated, at no cost
                 run.ledger.add(
                     "discovery/assignment", i, round, bytes_up=labels.itemsize, bytes_down=down,
-                    multiply_adds=self.k * len(own.x) * cost, seconds=watch.seconds,
+                    multiply_adds=self.k * len(own.x) * run.model_cost, seconds=watch.seconds,
                 )  # fmt: skip
         return labels
-
-    def _initial(self, cluster: int, run: Run) -> State:
-        return copy_state(initialise(run.network, run.seed, "ifca", cluster))
 
     def models(self, labels: np.ndarray, run: Run) -> dict[int, State]:
         return run.models

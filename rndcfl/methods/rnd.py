@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from rndcfl.clients import Clients
-from rndcfl.discovery import check_discovery, discover
-from rndcfl.errors import check_number
+from rndcfl.discovery import PARAMETERS, check_discovery, discover
+from rndcfl.errors import check_name, check_number
 from rndcfl.methods.base import Method, Run
 
 
@@ -30,6 +30,8 @@ class RNDMethod(Method):
     ) -> None:
         if recluster_every is not None:
             check_number("recluster_every", recluster_every, 1, whole=True)
+        for name in params:
+            check_name("parameter of method 'rnd'", name, ("recluster_every", *PARAMETERS))
         self.every = recluster_every
         self.params = dict(criterion=criterion, tolerance=tolerance, **params)
 
