@@ -48,6 +48,8 @@ def allocate(
     most = int(len(labels) // sizes.sum())
     while most > 0 and (counts(most).sum(0) > available).any():
         most -= max(1, most // 200)
+    while 0 < most < len(labels) and (counts(most + 1).sum(0) <= available).all():
+        most += 1
     if most == 0 or (wanted is not None and (counts(wanted).sum(0) > available).any()):
         raise InputError(
             f"{len(sizes)} clients of {wanted or 1} {part} samples need more than the dataset's "

@@ -136,7 +136,7 @@ class Clients(Sequence[Client]):
             if len(parts) == 4:
                 x_test = _inputs(i, parts[2], "x_test")
                 held_out = x_test, _labels(i, parts[3], len(x_test), "y_test")
-            group = None if groups is None else int(groups[i])
+            group = None if groups is None else _group(i, groups[i])
             members.append(Client(x, y, *held_out, group))
         _same_shape(members)
         tops = [v.max() for c in members for v in (c.y, c.y_test) if v is not None]
@@ -175,13 +175,18 @@ def _hold_out(client: Client, i: int, share: float, seed: int) -> Client:
 
 def _inputs(i: int, given: Any, name: str) -> np.ndarray:
     """Check one client's inputs and bring them to float32 (or int64 for text)."""
-    x = np.asarray(given)
+    try:
+        x = np.asarray(given)
+    except ValueError:
+        raise InputError(f"client {i}: {name} is not a rectangular array of numbers") from None
     if x.ndim == 0 or len(x) == 0:
         raise InputError(f"client {i} has no samples in {name}; leave it out or give it data")
-    if np.issubdtype(x.dtype, np.integer) and x.ndim == 2:
-        return x.astype(np.int64)
-    if x.dtype == np.uint8:
-        raise InputError(f"client {i}: {name} is uint8; give floats in [0, 1], e.g. {name} / 255")
+    if np.issubdtype(x.dtype, np.integer):
+        if x.ndim == 2 and x.dtype != np.uint8:
+            return x.astype(np.int64)  # text
+        raise InputError(
+            f"client {i}: {name} is {x.dtype}; give floats in [0, 1], e.g. {name} / 255"
+        )
     if x.ndim not in (2, 4):
         raise InputError(
             f"client {i}: {name} has shape {x.shape}; allowed are images [n, C, H, W], "
@@ -205,9 +210,17 @@ def _labels(i: int, given: Any, n: int, name: str) -> np.ndarray:
     y = np.asarray(given)
     if y.shape != (n,):
         raise InputError(f"client {i}: {name} has shape {y.shape}, expected ({n},) to match its x")
-    if not np.issubdtype(y.dtype, np.integer) or (n and y.min() < 0):
+    if not np.issubdtype(y.dtype, np.integer):
         raise InputError(f"client {i}: {name} must hold whole class numbers from 0, got {y.dtype}")
+    if y.min() < 0:
+        raise InputError(f"client {i}: {name} must hold whole class numbers from 0, got {y.min()}")
     return y.astype(np.int64)
+
+
+def _group(i: int, given: Any) -> int:
+    if isinstance(given, bool) or not isinstance(given, int | np.integer):
+        raise InputError(f"client {i}: its group must be a whole number, got {given!r}")
+    return int(given)
 
 
 def _same_shape(members: list[Client]) -> None:

@@ -71,9 +71,10 @@ def load_dataset(name: str = "fashion-mnist-mini", root: str | Path | None = Non
         how to get it.
     """
     check_name("dataset", name, DATASETS)
-    root = str(root or os.environ.get(DATA_VARIABLE) or "")
-    if root and not Path(root).is_dir():
-        raise InputError(f"data folder {root!r} does not exist; give an existing one or none")
+    given, source = (root, "root") if root else (os.environ.get(DATA_VARIABLE), DATA_VARIABLE)
+    root = str(given or "")
+    if root and name != "fashion-mnist-mini" and not Path(root).is_dir():
+        raise InputError(f"data folder {root!r} does not exist ({source}); give another or none")
     return _load(name, root)
 
 

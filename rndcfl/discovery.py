@@ -188,7 +188,7 @@ def _check_paper(clients: Clients, tolerance: float | None) -> None:
             "criterion 'paper' needs tolerance=epsilon (the paper does not publish one); "
             "criterion 'calibrated' needs none"
         )
-    check_number("tolerance", tolerance, float("-inf"))
+    check_number("tolerance", tolerance, -1e9, 1e9)
     if len(clients) < 3:
         raise InputError(f"criterion 'paper' needs at least 3 clients, got {len(clients)}")
 

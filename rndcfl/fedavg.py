@@ -25,7 +25,8 @@ class LocalTraining:
     lr : learning rate.
     local_epochs : passes over the client's samples.
     local_steps : if given, that many batches instead of whole epochs.
-    batch_size : None takes all samples at once (full batch).
+    batch_size : None takes all samples at once (full batch). A last batch of a single sample joins
+        the one before.
     """
 
     lr: float = 0.1
@@ -44,13 +45,14 @@ class LocalTraining:
     def batches(self, n: int, rng: np.random.Generator) -> list[np.ndarray]:
         """Index batches of one round for a client of `n` samples."""
         size = min(self.batch_size or n, n)
-        per_epoch = -(-n // size)
+        per_epoch = -(-n // size) - (n > size > 1 and n % size == 1)
         steps = self.local_steps or self.local_epochs * per_epoch
         epochs = -(-steps // per_epoch)
         if size == n:
             return [np.arange(n)] * steps
         orders = (rng.permutation(n) for _ in range(epochs))
-        return [order[k : k + size] for order in orders for k in range(0, n, size)][:steps]
+        cuts = [k for k in range(size, n, size) if k != n - 1]  # a batch of one breaks BatchNorm
+        return [batch for order in orders for batch in np.split(order, cuts)][:steps]
 
 
 def copy_state(model: nn.Module) -> State:

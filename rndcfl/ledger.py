@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 from torch import Tensor
 
-COSTS = ("bytes_up", "bytes_down", "multiply_adds", "seconds")
+COSTS = ("bytes_up", "bytes_down", "seconds", "multiply_adds")
 
 
 @dataclass
@@ -69,6 +69,7 @@ class Stopwatch:
 
     @contextmanager
     def running(self) -> Iterator[None]:
+        """Add the time from here to the end of the block."""
         start = time.perf_counter()
         try:
             yield

@@ -24,11 +24,6 @@ def numpy_rng(seed: int, *key: str | int) -> np.random.Generator:
     return np.random.default_rng(_sequence(seed, key))
 
 
-def torch_rng(seed: int, *key: str | int) -> torch.Generator:
-    """PyTorch CPU generator of the stream named by `seed` and `key`."""
-    return torch.Generator().manual_seed(_torch_seed(seed, key))
-
-
 @contextlib.contextmanager
 def torch_seeded(seed: int, *key: str | int) -> Iterator[None]:
     """Run a block whose code knows only PyTorch's global generator (layer initialisation, dropout).

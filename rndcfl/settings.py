@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 from rndcfl.allocation import allocate
 from rndcfl.clients import Client, Clients
 from rndcfl.datasets import Dataset, load_dataset
 from rndcfl.errors import InputError, check_name, check_number
 from rndcfl.seeding import numpy_rng
+from rndcfl.transforms import equidistant_patterns, rotate
 
 Transform = Callable[[np.ndarray, np.ndarray, int, np.random.Generator], tuple[Any, Any]]
 
@@ -44,6 +44,7 @@ class Plan:
         return np.arange(self.n_clients) % self.n_groups
 
     def rng(self, *key: str | int) -> np.random.Generator:
+        """Generator of the setting's own draws, named by `key`."""
         return numpy_rng(self.seed, *key)
 
 
@@ -90,7 +91,7 @@ def rotation(plan: Plan, degrees: float | None = None) -> Skew:
     """Group g's images are turned by ``g * degrees``; default a full turn shared by the groups."""
     step = 360.0 / plan.n_groups if degrees is None else degrees
     check_number("degrees", step, 0.0, 360.0)
-    return Skew(plan.groups, lambda x, y, g, rng: (_rotate(x, g * step), y))
+    return Skew(plan.groups, lambda x, y, g, rng: (rotate(x, g * step), y))
 
 
 def noise(plan: Plan, sd: float = 0.3) -> Skew:
@@ -140,6 +141,10 @@ def label_swap(plan: Plan, share: float = 0.5) -> Skew:
     check_number("share", share, 0.0, 1.0)
     n_classes = plan.dataset.n_classes
     moved = plan.rng("label_swap").permutation(n_classes)[: round(share * n_classes)]
+    if plan.n_groups > n_classes:
+        raise InputError(
+            f"label_swap: {n_classes} classes cannot tell {plan.n_groups} groups apart"
+        )
     if 0 < len(moved) < plan.n_groups:
         raise InputError(
             f"label_swap: share {share} moves {len(moved)} of {n_classes} classes, too few to tell "
@@ -211,8 +216,6 @@ def make_clients(
     check_number("n_groups", n_groups, 1, whole=True)
     check_number("n_clients", n_clients, 1, whole=True)
     check_number("seed", seed, 0, whole=True)
-    if n_groups > n_clients:
-        raise InputError(f"{n_groups} groups need at least as many clients, got {n_clients}")
     for name, count in (
         ("samples_per_client", samples_per_client), ("test_per_client", test_per_client)
     ):  # fmt: skip
@@ -220,6 +223,8 @@ def make_clients(
             check_number(name, count, 1, whole=True)
     data = load_dataset(dataset) if isinstance(dataset, str) else dataset
     skew = plan_for(Plan(data, n_clients, n_groups, seed))
+    if n_groups > n_clients and skew.groups.any():  # iid has one group, whatever was asked for
+        raise InputError(f"{n_groups} groups need at least as many clients, got {n_clients}")
     sizes = np.ones(n_clients) if skew.sizes is None else skew.sizes
     shares = None if skew.class_shares is None else skew.class_shares[skew.groups]
     train = allocate(
@@ -249,33 +254,3 @@ def _setting(name: str, params: dict[str, Any]) -> Callable[[Plan], Skew]:
         for given in params:
             check_name(f"parameter of setting {name!r}", given, list(known)[1:])
     return lambda plan: function(plan, **params)
-
-
-def equidistant_patterns(
-    n_groups: int, shape: tuple[int, ...], rms: float, rng: np.random.Generator
-) -> np.ndarray:
-    """`n_groups` smooth random images at equal distance from each other.
-
-    Returns
-    -------
-    float32 [n_groups, C, H, W], each of root mean square `rms`, summing to zero.
-    """
-    if n_groups == 1:
-        return np.zeros((1, *shape), dtype=np.float32)
-    # Corners of a regular simplex: the standard basis seen from its centre.
-    corners = np.eye(n_groups) - 1 / n_groups
-    coordinates = np.linalg.svd(corners)[0][:, : n_groups - 1]  # unit-spaced, in k - 1 dimensions
-    basis = rng.standard_normal((n_groups - 1, *shape))
-    basis = ndimage.uniform_filter(basis, size=(1, 1, 7, 7), mode="constant")
-    flat = basis.reshape(n_groups - 1, -1)
-    orthonormal = np.linalg.qr((flat - flat.mean(1, keepdims=True)).T)[0]
-    patterns = coordinates @ orthonormal.T
-    patterns *= rms / np.sqrt((patterns**2).mean(1, keepdims=True))
-    return patterns.reshape(n_groups, *shape).astype(np.float32)
-
-
-def _rotate(x: np.ndarray, angle: float) -> np.ndarray:
-    """Images [n, C, H, W] turned by `angle` degrees; exact for quarter turns, else bilinear."""
-    if angle % 90 == 0:
-        return np.rot90(x, int(angle // 90), axes=(2, 3))
-    return ndimage.rotate(x, angle, axes=(2, 3), reshape=False, order=1, mode="constant")

@@ -130,7 +130,9 @@ def simulate(
     scores = pd.DataFrame(rows)
     spent = run.ledger.table.groupby(["round", "client"])[list(COSTS)].sum().reset_index()
     table = scores.merge(spent, on=["round", "client"], how="left")
+    counts = [name for name in COSTS if name != "seconds"]
     table[list(COSTS)] = table[list(COSTS)].fillna(0)
+    table[counts] = table[counts].astype(np.int64)
     return History(table[list(COLUMNS)], np.stack(labels), run.models, network, run.ledger)
 
 

@@ -28,10 +28,10 @@ def test_one_row_per_entry(ledger):
 @pytest.mark.parametrize(
     "phase, totals",
     [
-        ("", [18, 107, 8, 0.5]),
-        ("discovery", [10, 100, 5, 0.5]),
+        ("", [18, 107, 0.5, 8]),
+        ("discovery", [10, 100, 0.5, 5]),
         ("discovery/novelty", [0, 100, 0, 0]),
-        ("training", [8, 7, 3, 0]),
+        ("training", [8, 7, 0, 3]),
         ("novelty", [0, 0, 0, 0]),
     ],
 )

@@ -10,6 +10,7 @@ from rndcfl.clients import Clients
 from rndcfl.discovery import PARAMETERS, check_discovery, discover
 from rndcfl.errors import check_name, check_number
 from rndcfl.methods.base import Method, Run
+from rndcfl.seeding import numpy_rng
 
 
 class RNDMethod(Method):
@@ -42,6 +43,8 @@ class RNDMethod(Method):
         due = round == 0 or (self.every is not None and round % self.every == 0)
         if not due:
             return run.labels
-        found = discover(run.clients, seed=run.seed + round, **self.params)
+        # The first discovery is that of discover(clients, seed=seed); later ones draw afresh.
+        later = int(numpy_rng(run.seed, "discovery", round).integers(2**31))
+        found = discover(run.clients, seed=later if round else run.seed, **self.params)
         run.ledger.extend(found.ledger, round)
         return found.labels

@@ -1,0 +1,36 @@
+"""What settings do to images: the authors' equidistant patterns, and rotation."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+
+def equidistant_patterns(
+    n_groups: int, shape: tuple[int, ...], rms: float, rng: np.random.Generator
+) -> np.ndarray:
+    """`n_groups` smooth random images at equal distance from each other.
+
+    Returns
+    -------
+    float32 [n_groups, C, H, W], each of root mean square `rms`, summing to zero.
+    """
+    if n_groups == 1:
+        return np.zeros((1, *shape), dtype=np.float32)
+    # Corners of a regular simplex: the standard basis seen from its centre.
+    corners = np.eye(n_groups) - 1 / n_groups
+    coordinates = np.linalg.svd(corners)[0][:, : n_groups - 1]  # unit-spaced, in k - 1 dimensions
+    basis = rng.standard_normal((n_groups - 1, *shape))
+    basis = ndimage.uniform_filter(basis, size=(1, 1, 7, 7), mode="constant")
+    flat = basis.reshape(n_groups - 1, -1)
+    orthonormal = np.linalg.qr((flat - flat.mean(1, keepdims=True)).T)[0]
+    patterns = coordinates @ orthonormal.T
+    patterns *= rms / np.sqrt((patterns**2).mean(1, keepdims=True))
+    return patterns.reshape(n_groups, *shape).astype(np.float32)
+
+
+def rotate(x: np.ndarray, angle: float) -> np.ndarray:
+    """Images [n, C, H, W] turned by `angle` degrees; exact for quarter turns, else bilinear."""
+    if angle % 90 == 0:
+        return np.rot90(x, int(angle // 90), axes=(2, 3))
+    return ndimage.rotate(x, angle, axes=(2, 3), reshape=False, order=1, mode="constant")
