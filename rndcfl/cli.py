@@ -105,17 +105,17 @@ def reproduce(
 def _say_where(ended: list[tuple[Any, dict[str, Any]]]) -> None:
     from rndcfl import paths
 
-    here = Path.cwd()
-    show = lambda path: path.relative_to(here) if path.is_relative_to(here) else path  # noqa: E731
     for job, record in sorted(ended, key=lambda pair: pair[0].name):
         if record["status"] not in ("fresh", "ok"):
             failed = job.folder.with_name(f"{job.folder.name}.failed")
-            click.echo(f"{job.name} failed; look at {show(failed / 'notebook.ipynb')}", err=True)
+            click.echo(
+                f"{job.name} failed; look at {paths.shown(failed / 'notebook.ipynb')}", err=True
+            )
             continue
         for path in sorted(job.folder.glob("*.png")):
-            click.echo(f"figure  {show(path)}")
+            click.echo(f"figure  {paths.shown(path)}")
     if any(job.published for job, _ in ended):
-        click.echo(f"published figures and tables: {show(paths.figures())}")
+        click.echo(f"published figures and tables: {paths.shown(paths.figures())}")
 
 
 @main.command("list")

@@ -65,17 +65,9 @@ def _outline_groups(ax: Axes, groups: np.ndarray) -> None:
     for group in np.unique(groups):
         where = np.flatnonzero(groups == group)
         size = len(where)
-        ax.add_patch(
-            Rectangle(
-                (where[0], where[0]),
-                size,
-                size,
-                fill=False,
-                edgecolor=COLOURS[0],
-                linewidth=1.6,
-                clip_on=False,
-            )
-        )
+        box = Rectangle((where[0], where[0]), size, size, fill=False, edgecolor=COLOURS[0])
+        box.set(linewidth=1.6, clip_on=False)
+        ax.add_patch(box)
 
 
 @styled

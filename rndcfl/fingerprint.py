@@ -17,8 +17,8 @@ from rndcfl.datasets import data_files
 
 # These only run, draw and place: a change in them changes no number.
 NOT_COMPUTING = {
-    "__init__", "__main__", "cli", "drawing", "figures", "fingerprint", "parameters", "paths",
-    "results", "runner",
+    "__init__.py", "__main__.py", "cli.py", "drawing.py", "figures.py", "fingerprint.py",
+    "parameters.py", "paths.py", "results.py", "runner.py",
 }  # fmt: skip
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "torch", "matplotlib", "papermill")
@@ -37,7 +37,7 @@ def source_hash() -> str:
     parts = {
         str(path.relative_to(package)): _code(path)
         for path in sorted(package.rglob("*.py"))
-        if path.stem not in NOT_COMPUTING
+        if path.relative_to(package).as_posix() not in NOT_COMPUTING
     }
     return digest(parts)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,12 +29,17 @@ class Parameter:
     default: Any
     help: str
 
-    def check(self, value: Any, where: str) -> Any:
-        """Return `value` (a whole number as float where that is wanted), or raise."""
-        if self.kind == "float" and type(value) is int:
-            value = float(value)
+    def check(self, given: Any, where: str) -> Any:
+        """Return `given` (a whole number as float where that is wanted), or raise."""
+        value = float(given) if self.kind == "float" and type(given) is int else given
         if type(value) is not TYPES[self.kind]:
             raise InputError(f"{where}.{self.name} must be of type {self.kind}, got {value!r}")
+        if self.kind == "list" and self.default:
+            kind = type(self.default[0])
+            if {type(entry) for entry in given} - {kind}:
+                raise InputError(
+                    f"{where}.{self.name} must be a list of {kind.__name__}, got {value!r}"
+                )
         return value
 
 
@@ -91,5 +97,8 @@ def parse_changes(given: Iterable[str]) -> dict[str, dict[str, Any]]:
             parsed = yaml.safe_load(value)
         except yaml.YAMLError:
             raise InputError(f"--set {text}: the value cannot be read as YAML") from None
+        if parsed == value:  # unquoted text; YAML takes 1e-3 for that, we do not
+            with contextlib.suppress(ValueError):
+                parsed = float(value)
         changes.setdefault(paths.notebook_name(notebook), {})[key] = parsed
     return changes

@@ -57,9 +57,14 @@ def output(name: str) -> Path:
 
 def profile() -> str:
     """The profile the runner executes, or ``"interactive"``."""
-    return os.environ.get(PROFILE_VARIABLE, "interactive")
+    return os.environ.get(PROFILE_VARIABLE) or "interactive"
+
+
+def shown(path: Path) -> Path:
+    """A path as a reader wants it: relative to the current folder where it lies below it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def under_runner() -> bool:
     """Whether the runner executes this notebook (and so vouches for what its folder holds)."""
-    return OUTPUT_VARIABLE in os.environ
+    return bool(os.environ.get(OUTPUT_VARIABLE))

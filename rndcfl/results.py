@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import platform
@@ -38,6 +39,7 @@ class Results:
 
     @property
     def folder(self) -> Path:
+        """Where the results go; made if it is not there."""
         return paths.output(self.notebook)
 
     def table(self, name: str, compute: Callable[[], pd.DataFrame] | pd.DataFrame) -> pd.DataFrame:
@@ -54,16 +56,18 @@ class Results:
 
     def numbers(self, name: str, values: dict[str, Any]) -> None:
         """Write a few numbers to ``<name>.json``."""
-        write_whole(self.folder / f"{name}.json", json.dumps(values, indent=1) + "\n")
+        write_whole(
+            self.folder / f"{name}.json", json.dumps(values, indent=1, default=_plain) + "\n"
+        )
 
     def figure(self, id: str, figure: Figure, data: pd.DataFrame, caption: str, alt: str) -> None:
         """Save a figure as pdf, png, csv (the numbers drawn) and json (provenance), and show it."""
         folder = self.folder
         for suffix, metadata in (("pdf", {"CreationDate": None}), ("png", {"Software": None})):
-            whole = folder / f".{id}.{suffix}"
+            picture = io.BytesIO()
             with mpl.rc_context(drawing.STYLE):
-                figure.savefig(whole, format=suffix, metadata=metadata)
-            os.replace(whole, folder / f"{id}.{suffix}")
+                figure.savefig(picture, format=suffix, metadata=metadata)
+            write_whole(folder / f"{id}.{suffix}", picture.getvalue())
         self._data_and_provenance(id, data, caption, alt)
         drawing.show(figure, caption, alt)
 
@@ -109,12 +113,12 @@ def dataset_provenance(dataset: Dataset) -> dict[str, str]:
     return {name: getattr(dataset, name) for name in names}
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file under another name and rename it, so that it is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        partial.write_text(text, encoding="utf-8", newline="\n")
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

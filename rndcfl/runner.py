@@ -93,12 +93,13 @@ def reproduce(jobs: list[Job], workers: int = 2, force: bool = False) -> Iterato
             yield job, {**record, "status": "fresh"}
         else:
             todo.append(job)
-    if not todo:
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max(1, min(workers, len(todo))), context) as pool:
-        running: dict[Future, Job] = {pool.submit(execute, job, force): job for job in todo}
-        while running:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        running: dict[Future, Job] = {}
+        while todo or running:
+            # Nothing waits inside the pool, so that an interrupt leaves nothing to be begun.
+            while todo and len(running) < workers:
+                job = todo.pop(0)
+                running[pool.submit(execute, job, force)] = job
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 yield running.pop(future), future.result()
@@ -116,9 +117,9 @@ def execute(job: Job, force: bool = False) -> dict[str, Any]:
         "OMP_NUM_THREADS": "1",
         "TQDM_DISABLE": "1",
     })  # fmt: skip
-    started, status, error = time.time(), "ok", None
+    started = time.time()
     try:
-        papermill.execute_notebook(
+        executed = papermill.execute_notebook(
             str(paths.notebooks()[job.name]),
             str(partial / "notebook.ipynb"),
             job.parameters,
@@ -128,10 +129,12 @@ def execute(job: Job, force: bool = False) -> dict[str, Any]:
             execution_timeout=CELL_TIMEOUT,
             config=Config({"KernelManager": {"transport_encryption": "auto"}}),
         )
+        error = _exit(executed)  # papermill takes sys.exit(0) for success
+        status = "failed" if error else "ok"
     except Exception as problem:  # papermill's own record is wrong for time-outs and dead kernels
         kinds = {"CellTimeoutError": "timeout", "DeadKernelError": "kernel_died"}
         status = kinds.get(type(problem).__name__, "failed")
-        error = _last_line(problem)
+        error = _told(problem, first=status == "timeout")
     _without_paths(partial / "notebook.ipynb")
     record = {
         "notebook": job.name,
@@ -200,19 +203,38 @@ def _record(folder: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
-def _last_line(problem: Exception) -> str:
+def _told(problem: Exception, first: bool) -> str:
+    """The line of an error's text that says most: the first of a time-out, else the last."""
     lines = re.sub(r"\x1b\[[0-9;]*m", "", str(problem)).strip().splitlines()
-    return lines[-1] if lines else type(problem).__name__
+    return lines[0 if first else -1] if lines else type(problem).__name__
+
+
+def _exit(notebook: nbformat.NotebookNode) -> str | None:
+    """The error in an executed notebook, if one of its cells ended in one."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                return f"{output.ename}: {output.evalue}"
+    return None
 
 
 def _without_paths(path: Path) -> None:
     """Take this machine's paths out of an executed notebook."""
     if not path.is_file():
         return
-    text = path.read_text(encoding="utf-8")
-    for folder, name in ((paths.root(), "."), (Path.home(), "~")):
-        text = text.replace(json.dumps(str(folder))[1:-1], name)
-    notebook = nbformat.reads(text, as_version=4)
+    notebook = nbformat.read(path, as_version=4)
     for key in ("input_path", "output_path"):
         notebook.metadata.get("papermill", {}).pop(key, None)
-    write_whole(path, nbformat.writes(notebook) + "\n")
+    folders = [(f, n) for f, n in ((paths.root(), "."), (Path.home(), "~")) if len(f.parts) > 1]
+
+    def clean(value: Any, key: str = "") -> Any:
+        if isinstance(value, dict):
+            return type(value)({k: clean(v, k) for k, v in value.items()})
+        if isinstance(value, list):
+            return [clean(v, key) for v in value]
+        if isinstance(value, str) and not key.startswith("image/"):
+            for folder, name in folders:
+                value = re.sub(rf"(?<!\w){re.escape(str(folder))}(?![\w-])", name, value)
+        return value
+
+    write_whole(path, nbformat.writes(nbformat.from_dict(clean(notebook))) + "\n")

@@ -242,7 +242,7 @@ def test_reproduce_runs_what_is_not_done_and_says_what_failed(checkout):
     shown = re.findall(r"^figure  (.*)$", result.stdout, re.MULTILINE)
     assert shown == [str(RUNS / name / "fig_n.png") for name in ("00_done", "01_older")]
     failed = RUNS / "02_bad.failed" / "notebook.ipynb"
-    assert result.stderr.splitlines() == [f"02_bad failed; look at {failed}"]
+    assert result.stderr.splitlines()[-1] == f"02_bad failed; look at {failed}"
     assert (checkout / failed).exists()
     assert len(list((checkout / RUNS).glob("01_older.stale-*"))) == 1
     listed = json.loads((checkout / RUNS / "manifest.json").read_text())
