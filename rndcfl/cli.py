@@ -180,7 +180,7 @@ def discover(
     )
     if file is not None:
         result = dict(
-            dataset=dataset, setting=setting, seed=seed, criterion=found.criterion,
+            dataset=dataset, setting=setting, samples=samples, seed=seed, criterion=found.criterion,
             tolerance=tolerance, labels=found.labels.tolist(), groups=clients.groups.tolist(),
             n_federations=found.n_federations, **score, novelty=found.novelty.tolist(),
             excess=found.excess.tolist(), costs=costs.to_dict(),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
-from joblib import Parallel, delayed
+from joblib.externals.loky import ProcessPoolExecutor  # unlike the standard one: from notebooks too
 
 
 def over_seeds(
@@ -17,16 +18,16 @@ def over_seeds(
 
     Every call has one thread, so that a result does not depend on how many run at once.
     """
-    workers = workers or os.cpu_count() or 1
-    if workers == 1:
-        threads = torch.get_num_threads()
-        try:
-            return [_alone(function, seed) for seed in seeds]
-        finally:
-            torch.set_num_threads(threads)
-    return Parallel(n_jobs=workers, backend="loky")(
-        delayed(_alone)(function, seed) for seed in seeds
-    )
+    seeds = list(seeds)
+    workers = min(workers or os.cpu_count() or 1, len(seeds))
+    if workers > 1:
+        with ProcessPoolExecutor(workers) as pool:
+            return list(pool.map(partial(_alone, function), seeds))
+    threads = torch.get_num_threads()
+    try:
+        return [_alone(function, seed) for seed in seeds]
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _alone(function: Callable[[int], Any], seed: int) -> Any:

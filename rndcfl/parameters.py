@@ -62,7 +62,7 @@ def profiles() -> dict[str, Any]:
 
 
 def expected_minutes(name: str, profile: str) -> float:
-    """Minutes a notebook takes on two cores, as measured."""
+    """Minutes a notebook takes on one core, as measured."""
     return float(profiles().get(name, {}).get("minutes", {}).get(profile, 0))
 
 
@@ -74,6 +74,7 @@ def parameters_for(name: str, profile: str, changes: dict[str, Any]) -> dict[str
     InputError
         For an unknown parameter (with the nearest name) or a value of the wrong type.
     """
+    check_name("profile", profile, PROFILES)
     known = declared(paths.notebooks()[name])
     values = {p.name: p.default for p in known.values()}
     for given in (profiles().get(name, {}).get(profile) or {}, changes):

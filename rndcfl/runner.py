@@ -24,9 +24,12 @@ import nbformat
 import yaml
 
 from rndcfl import paths
+from rndcfl.errors import check_name
 from rndcfl.fingerprint import data_hash, digest, notebook_hash, source_hash, versions
+from rndcfl.networks import MODELS
 from rndcfl.parameters import parameters_for
 from rndcfl.results import write_whole
+from rndcfl.settings import SETTINGS
 
 CELL_TIMEOUT = 3600  # seconds
 
@@ -52,6 +55,9 @@ def plan(profile: str, names: list[str], changes: dict[str, dict[str, Any]]) -> 
     jobs = []
     for name in names:
         parameters = parameters_for(name, profile, changes.get(name, {}))
+        for what, allowed in (("setting", SETTINGS), ("model", MODELS)):
+            if what in parameters:
+                check_name(what, parameters[what], allowed)
         folder = paths.runs(profile) / name
         if parameters != parameters_for(name, profile, {}):  # a sweep gets a folder of its own
             folder = folder.with_name(f"{name}-{digest(parameters)[:8]}")
@@ -191,7 +197,7 @@ def _put_in_place(job: Job, partial: Path, ok: bool, force: bool) -> None:
         paths.figures().mkdir(exist_ok=True)
         for path in sorted(job.folder.glob("*_*.*")):
             if path.name.startswith(("fig_", "tab_")):
-                shutil.copyfile(path, paths.figures() / path.name)
+                write_whole(paths.figures() / path.name, path.read_bytes())
 
 
 def _beside(folder: Path, suffix: str) -> Path:
