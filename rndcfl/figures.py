@@ -124,6 +124,7 @@ def discovery_cost(table: pd.DataFrame) -> Figure:
     axes[1].set(ylabel="discovery, cumulative MB")
     for ax in axes:
         ax.set(xlabel="round", xscale="log", yscale="log")
+    figure.suptitle("markers: measured; lines beyond them: extrapolated")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure
