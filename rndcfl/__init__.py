@@ -16,6 +16,7 @@ from rndcfl.partition import make_clients
 from rndcfl.predictors import RND
 from rndcfl.settings import SETTINGS
 from rndcfl.simulation import History, simulate
+from rndcfl.tables import from_tables
 
 __version__ = "0.1.0"
 
@@ -33,6 +34,7 @@ __all__ = [
     "InputError",
     "Ledger",
     "discover",
+    "from_tables",
     "load_dataset",
     "make_clients",
     "make_drift",

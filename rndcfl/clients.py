@@ -11,6 +11,8 @@ import numpy as np
 from rndcfl.errors import InputError, check_number
 from rndcfl.seeding import numpy_rng
 
+IGNORED = -100  # a label that is not asked for; PyTorch's losses leave it out
+
 
 @dataclass(frozen=True, eq=False)
 class Client:
@@ -20,9 +22,11 @@ class Client:
     ----------
     x : training inputs; images float32 [n, C, H, W] in [0, 1], tables float32 [n, d] or text
         int64 [n, length].
-    y : training labels int64 [n], or None where there are none (discovery needs no labels).
+    y : training labels int64 [n], or None where there are none (discovery needs no labels). For
+        text also [n, length], a label for each place, :data:`IGNORED` where there is none.
     x_test, y_test : held-out data of the same client, or None.
     group : true group, or None where it is not known.
+    name : who it is, for people to read.
     """
 
     x: np.ndarray
@@ -30,6 +34,7 @@ class Client:
     x_test: np.ndarray | None = None
     y_test: np.ndarray | None = None
     group: int | None = None
+    name: str = ""
 
     def __len__(self) -> int:
         return len(self.x)
@@ -131,11 +136,11 @@ class Clients(Sequence[Client]):
             if not isinstance(parts, (tuple, list)) or len(parts) not in (2, 4):
                 raise InputError(f"client {i}: give (x, y) or (x, y, x_test, y_test)")
             x, y = _inputs(i, parts[0], "x"), parts[1]
-            y = None if y is None else _labels(i, y, len(x), "y")
+            y = None if y is None else _labels(i, y, x, "y")
             held_out: tuple[np.ndarray | None, np.ndarray | None] = (None, None)
             if len(parts) == 4:
                 x_test = _inputs(i, parts[2], "x_test")
-                held_out = x_test, _labels(i, parts[3], len(x_test), "y_test")
+                held_out = x_test, _labels(i, parts[3], x_test, "y_test")
             group = None if groups is None else _group(i, groups[i])
             members.append(Client(x, y, *held_out, group))
         _same_shape(members)
@@ -170,7 +175,7 @@ def _hold_out(client: Client, i: int, share: float, seed: int) -> Client:
     order = numpy_rng(seed, "hold out", i).permutation(len(client))
     test, train = order[:n_test], order[n_test:]
     x, y = client.x, client.y
-    return Client(x[train], y[train], x[test], y[test], client.group)
+    return replace(client, x=x[train], y=y[train], x_test=x[test], y_test=y[test])
 
 
 def _inputs(i: int, given: Any, name: str) -> np.ndarray:
@@ -206,14 +211,19 @@ def _inputs(i: int, given: Any, name: str) -> np.ndarray:
     return x
 
 
-def _labels(i: int, given: Any, n: int, name: str) -> np.ndarray:
+def _labels(i: int, given: Any, x: np.ndarray, name: str) -> np.ndarray:
     y = np.asarray(given)
-    if y.shape != (n,):
-        raise InputError(f"client {i}: {name} has shape {y.shape}, expected ({n},) to match its x")
+    per_place = x.dtype == np.int64 and y.shape == x.shape
+    if y.shape != (len(x),) and not per_place:
+        raise InputError(
+            f"client {i}: {name} has shape {y.shape}, expected ({len(x)},) to match its x"
+            + (f" or {x.shape}, one for each place" if x.dtype == np.int64 else "")
+        )
     if not np.issubdtype(y.dtype, np.integer):
         raise InputError(f"client {i}: {name} must hold whole class numbers from 0, got {y.dtype}")
-    if y.min() < 0:
-        raise InputError(f"client {i}: {name} must hold whole class numbers from 0, got {y.min()}")
+    lowest = y[y != IGNORED].min(initial=0) if per_place else y.min()
+    if lowest < 0:
+        raise InputError(f"client {i}: {name} must hold whole class numbers from 0, got {lowest}")
     return y.astype(np.int64)
 
 

@@ -5,8 +5,11 @@ Looked for below `root`, then in the user's cache; downloads go to the cache.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pooch
 
 from rndcfl.errors import InputError
@@ -28,12 +31,16 @@ def find(name: str, files: list[str], root: Path | None) -> Path | None:
 def places(name: str, root: Path | None) -> list[Path]:
     """Folders where dataset `name` is looked for: ours below `root`, torchvision's, the cache."""
     torchvision = {"mnist": "MNIST/raw", "fashion-mnist": "FashionMNIST/raw", "cifar10": "."}
-    local = [root / name, root / torchvision[name]] if root else []
+    local = [root / name] if root else []
+    if root and name in torchvision:
+        local.append(root / torchvision[name])
     return [*local, cache_folder(name)]
 
 
-def download(name: str, url: str, known_hash: str, root: Path | None) -> Path:
+def download(name: str, url: str, known_hash: str | None, root: Path | None) -> Path:
     """Download a file into the cache with a progress bar and check it; its path.
+
+    Without `known_hash` the reader checks what is in it.
 
     Raises
     ------
@@ -51,6 +58,23 @@ def download(name: str, url: str, known_hash: str, root: Path | None) -> Path:
             f"{name}: {file} was not found in {looked}, and downloading {url} failed ({reason}); "
             f"put it into {places(name, root)[0]}, or set {DATA_VARIABLE} to the folder above it"
         ) from None
+
+
+def not_found(name: str, files: Sequence[str], where_from: str, root: Path | None) -> InputError:
+    """The error for files that we may not download: which, where to get them and to put them."""
+    looked = ", ".join(str(place) for place in places(name, root))
+    return InputError(
+        f"{name}: {' and '.join(files)} not found in {looked}; get them from {where_from}, put "
+        f"them into a folder {name}/ and set {DATA_VARIABLE} to the folder above it"
+    )
+
+
+def sha256(parts: Iterable[np.ndarray | bytes]) -> str:
+    """Checksum of arrays and bytes, one after the other."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part if isinstance(part, bytes) else np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()
 
 
 def corrupt(path: Path, why: object) -> InputError:

@@ -3,12 +3,12 @@
 ``fashion-mnist-mini`` travels with the package: the 10,000 images of Fashion-MNIST's official test
 file (Xiao et al., arXiv 1708.07747), split 8,000 / 2,000 by a fixed seed. The others are looked for
 below `root`, which defaults to the folder named by the environment variable ``RNDCFL_DATA``, then
-in the user's cache, and are downloaded into that cache once if they are nowhere.
+in the user's cache, and are downloaded into that cache once if they are nowhere and their licence
+allows it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,25 +18,47 @@ from typing import Any
 
 import numpy as np
 
-from rndcfl import cifar, idx
-from rndcfl.datafiles import DATA_VARIABLE
+from rndcfl import cifar, hospitals, idx, scanners, texts
+from rndcfl.datafiles import DATA_VARIABLE, sha256
 from rndcfl.errors import InputError, check_name
 from rndcfl.seeding import numpy_rng
 
 
 @dataclass(frozen=True, eq=False)
-class Dataset:
-    """A labelled image dataset.
+class Origin:
+    """Whose samples they are, where a dataset says so: hospitals, scanners, people.
 
     Attributes
     ----------
-    x_train, x_test : float32 [n, C, H, W] in [0, 1].
-    y_train, y_test : int64 [n].
+    owner : which owner each training sample comes from, int64 [n].
+    names : of the owners.
+    groups : the natural group of each owner, int64 [owners].
+    group_names : of the groups, or none where nobody has grouped them.
+    """
+
+    owner: np.ndarray
+    names: tuple[str, ...]
+    groups: np.ndarray
+    group_names: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A labelled dataset.
+
+    Attributes
+    ----------
+    x_train, x_test : images float32 [n, C, H, W] in [0, 1], tables float32 [n, d] with NaN for
+        missing values, or text int64 [n, length]. Data with natural clients have no test part:
+        each client's own is split.
+    y_train, y_test : int64 [n], or [n, length] for text (the next characters).
     name : the name it is loaded by.
     title : the name for captions; says so where the pixels are not the official ones.
     n_classes : number of classes.
     sha256 : checksum of the arrays as read (uint8 pixels and labels), for provenance.
     licence, citation : to be passed on with results.
+    origin : whose samples they are, where that is known.
+    alphabet : of text, the character that each number stands for.
     """
 
     x_train: np.ndarray
@@ -49,6 +71,8 @@ class Dataset:
     sha256: str
     licence: str
     citation: str
+    origin: Origin | None = None
+    alphabet: str = ""
 
 
 def load_dataset(name: str = "fashion-mnist-mini", root: str | Path | None = None) -> Dataset:
@@ -57,8 +81,7 @@ def load_dataset(name: str = "fashion-mnist-mini", root: str | Path | None = Non
     Parameters
     ----------
     name : one of :data:`DATASETS`; the bundled ``"fashion-mnist-mini"`` needs no files.
-    root : folder that holds ``mnist/``, ``fashion-mnist/`` or ``cifar10/``; default
-    ``$RNDCFL_DATA``.
+    root : folder that holds ``mnist/``, ``heart-disease/`` and so on; default ``$RNDCFL_DATA``.
 
     Returns
     -------
@@ -79,7 +102,7 @@ def load_dataset(name: str = "fashion-mnist-mini", root: str | Path | None = Non
     return _load(name, root)
 
 
-@lru_cache(maxsize=2)  # a notebook asks for the same dataset again and again
+@lru_cache(maxsize=3)  # a notebook asks for the same dataset again and again
 def _load(name: str, root: str) -> Dataset:
     return DATASETS[name](Path(root) if root else None)
 
@@ -118,26 +141,63 @@ def _dataset(
     parts: list[np.ndarray], name: str, title: str, licence: str, citation: str
 ) -> Dataset:
     """Bring uint8 arrays (x_train, y_train, x_test, y_test) to the shapes of the contract."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(np.ascontiguousarray(part).tobytes())
+    checksum = sha256(parts)
     x_train, x_test = (part.astype(np.float32) / np.float32(255) for part in parts[::2])
     y_train, y_test = (part.astype(np.int64) for part in parts[1::2])
-    for array in (x_train, y_train, x_test, y_test):
+    arrays = x_train, y_train, x_test, y_test
+    for array in arrays:
         array.setflags(write=False)
-    n_classes = int(y_train.max()) + 1
+    return Dataset(*arrays, name, title, int(y_train.max()) + 1, checksum, licence, citation)
+
+
+def _natural(
+    x: np.ndarray, y: np.ndarray, origin: Origin, n_classes: int,
+    name: str, title: str, licence: str, citation: str, alphabet: str = "",
+) -> Dataset:  # fmt: skip
+    """A dataset with natural clients; its test part is empty."""
+    for array in (x, y, origin.owner):
+        array.setflags(write=False)
+    checksum = sha256([x, y, origin.owner])
     return Dataset(
-        x_train,
-        y_train,
-        x_test,
-        y_test,
-        name,
-        title,
-        n_classes,
-        digest.hexdigest(),
-        licence,
-        citation,
+        x, y, x[:0], y[:0], name, title, n_classes, checksum, licence, citation, origin, alphabet
     )
+
+
+def _heart_disease(root: Path | None) -> Dataset:
+    x, y, owner = hospitals.read(root)
+    origin = Origin(owner, hospitals.HOSPITALS, np.arange(4), hospitals.HOSPITALS)
+    title = "UCI Heart Disease, four hospitals"
+    return _natural(x, y, origin, 2, "heart-disease", title, hospitals.LICENCE, hospitals.CITATION)
+
+
+def _digits(root: Path | None) -> Dataset:
+    x, y, owner = scanners.read(root)
+    origin = Origin(owner, scanners.SOURCES, np.arange(4), scanners.SOURCES)
+    title = "digits of MNIST, USPS, Optdigits and Semeion, 16x16"
+    return _natural(x, y, origin, 10, "digits", title, scanners.LICENCE, scanners.CITATION)
+
+
+def _sms(root: Path | None) -> Dataset:
+    title = "NUS SMS Corpus, English and Chinese"
+    return _people(texts.sms(root), "sms", title, texts.SMS_LICENCE, texts.SMS_CITATION)
+
+
+def _shakespeare(root: Path | None) -> Dataset:
+    citation = "Shakespeare, as collected by Karpathy in char-rnn, 2015"
+    people = texts.shakespeare(root)
+    return _people(people, "shakespeare", "tinyshakespeare, by speaker", "public domain", citation)
+
+
+def _people(
+    people: list[texts.Person], name: str, title: str, licence: str, citation: str
+) -> Dataset:
+    """Everybody's text; a group of one name is no grouping."""
+    x, y, owner, alphabet = texts.windows(people)
+    kinds = tuple(dict.fromkeys(person.group for person in people))
+    groups = np.array([kinds.index(person.group) for person in people])
+    names = tuple(person.name for person in people)
+    origin = Origin(owner, names, groups, kinds if len(kinds) > 1 else ())
+    return _natural(x, y, origin, len(alphabet), name, title, licence, citation, alphabet)
 
 
 DATASETS: dict[str, Callable[[Path | None], Dataset]] = {
@@ -145,6 +205,10 @@ DATASETS: dict[str, Callable[[Path | None], Dataset]] = {
     "mnist": _mnist,
     "fashion-mnist": _fashion_mnist,
     "cifar10": _cifar10,
+    "heart-disease": _heart_disease,
+    "digits": _digits,
+    "sms": _sms,
+    "shakespeare": _shakespeare,
 }
 
 
@@ -161,6 +225,7 @@ def data_files(name: str) -> list[Path]:
     root = Path(given) if given else None
     if name == "fashion-mnist-mini":
         return sorted((Path(__file__).parent / "data").glob("*.gz"))
-    if name == "cifar10":
-        return cifar.files(root)
-    return (idx.MNIST if name == "mnist" else idx.FASHION_MNIST).files(root)
+    files = {"cifar10": cifar.files, "mnist": idx.MNIST.files, "heart-disease": hospitals.files,
+             "digits": scanners.files, "sms": texts.sms_files,
+             "shakespeare": texts.shakespeare_files}  # fmt: skip
+    return files.get(name, idx.FASHION_MNIST.files)(root)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rndcfl.clients import IGNORED
 from rndcfl.errors import InputError, check_number
 from rndcfl.seeding import torch_seeded
 
@@ -55,6 +56,17 @@ class LocalTraining:
         return [batch for order in orders for batch in np.split(order, cuts)][:steps]
 
 
+def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
+    """Mean cross-entropy (nats) of logits [..., classes] for labels [...] but ignored ones."""
+    return F.cross_entropy(logits.flatten(0, -2), y.flatten())
+
+
+def accuracy(logits: Tensor, y: Tensor) -> Tensor:
+    """Share of labels [...] but ignored ones that logits [..., classes] get right."""
+    right = logits.argmax(-1) == y
+    return (right if y.ndim == 1 else right[y != IGNORED]).double().mean()
+
+
 def copy_state(model: nn.Module) -> State:
     """The model's parameters and buffers, detached from it."""
     return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
@@ -74,7 +86,7 @@ def train_locally(
     ----------
     model : a model of the right architecture; its own weights are overwritten.
     start : where to start from; not changed.
-    x, y : samples [n, \\*shape] and labels [n].
+    x, y : samples [n, \\*shape] and labels [n], or [n, length] for text.
     training : how.
     rng : of the order of samples and of the model's own randomness (dropout).
 
@@ -90,7 +102,7 @@ def train_locally(
         for batch in batches:
             index = torch.from_numpy(batch).to(x.device)
             model.zero_grad()
-            F.cross_entropy(model(x[index]), y[index]).backward()
+            cross_entropy(model(x[index]), y[index]).backward()
             with torch.no_grad():
                 for p in parameters:
                     if p.grad is not None:
@@ -134,6 +146,14 @@ def average(states: Sequence[State], weights: Sequence[float]) -> State:
     return result
 
 
+def outputs(model: nn.Module, state: State, x: Tensor) -> Tensor:
+    """Logits of a model for samples [n, \\*shape]: [n, classes], or [n, length, classes]."""
+    model.load_state_dict(state)
+    model.eval()
+    with torch.inference_mode():
+        return torch.cat([model(x[k : k + 512]) for k in range(0, len(x), 512)])
+
+
 def evaluate(model: nn.Module, state: State, x: Tensor, y: Tensor) -> tuple[float, float]:
     """Mean cross-entropy (nats) and accuracy of a model on samples [n, \\*shape]."""
     return evaluate_on(model, state, [(x, y)])[0]
@@ -146,12 +166,10 @@ def evaluate_on(
     data = list(data)
     if not data:
         return []
-    x, sizes = torch.cat([x for x, _ in data]), [len(y) for _, y in data]
-    model.load_state_dict(state)
-    model.eval()
+    sizes = [len(y) for _, y in data]
     with torch.inference_mode():
-        logits = torch.cat([model(x[k : k + 512]) for k in range(0, len(x), 512)])
+        logits = outputs(model, state, torch.cat([x for x, _ in data])).split(sizes)
         return [
-            (float(F.cross_entropy(own, y)), float((own.argmax(1) == y).double().mean()))
-            for own, (_, y) in zip(logits.split(sizes), data, strict=True)
+            (float(cross_entropy(own, y)), float(accuracy(own, y)))
+            for own, (_, y) in zip(logits, data, strict=True)
         ]

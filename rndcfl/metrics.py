@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
+from rndcfl.clients import IGNORED
 from rndcfl.errors import InputError
 
 
@@ -25,6 +26,17 @@ def exact(groups: ArrayLike, labels: ArrayLike) -> bool:
     a, b = _pair(groups, labels)
     pairs = len(np.unique(np.stack([a, b]), axis=1).T)
     return pairs == len(np.unique(a)) == len(np.unique(b))
+
+
+def top_k(logits: ArrayLike, y: ArrayLike, k: int) -> float:
+    """Share of labels [...] that are among the k largest of logits [..., classes].
+
+    Labels that are :data:`rndcfl.clients.IGNORED` are left out.
+    """
+    scores, wanted = np.asarray(logits), np.asarray(y)
+    best = np.argsort(-scores, axis=-1)[..., :k]
+    found = (best == wanted[..., None]).any(-1)
+    return float(found[wanted != IGNORED].mean())
 
 
 def mean_ci(values: ArrayLike, level: float = 0.95) -> tuple[float, float]:

@@ -33,7 +33,7 @@ def encoder(shape: Shape, widths: tuple[int, int], embedding: int, downsample: s
 
     Parameters
     ----------
-    shape : shape of a sample: (C, H, W) for images, (d,) for tables.
+    shape : shape of a sample: (C, H, W) for images, (C, 1, W) for lines of text, (d,) for tables.
     widths : channels of the two convolutions; for tables the hidden units are their sum.
     embedding : outputs (the authors: 64).
     downsample : ``"stride"`` halves the image inside the convolutions; ``"pool"`` by max-pooling
@@ -52,11 +52,14 @@ def encoder(shape: Shape, widths: tuple[int, int], embedding: int, downsample: s
         ]  # fmt: skip
     elif len(shape) == 3:
         stride = 2 if downsample == "stride" else 1
-        pool = [nn.MaxPool2d(2)] if downsample == "pool" else []
+        lines = 1 if shape[1] == 1 else 4  # text is one pixel high
+        size = (min(2, shape[1]), 2)
+        pool = [nn.MaxPool2d(size)] if downsample == "pool" else []
         layers = [
             nn.Conv2d(shape[0], widths[0], 3, stride, padding=1), nn.ReLU(), *pool,
             nn.Conv2d(widths[0], widths[1], 3, stride, padding=1), nn.ReLU(),
-            nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16 * widths[1], embedding),
+            nn.AdaptiveAvgPool2d((lines, 4)), nn.Flatten(),
+            nn.Linear(4 * lines * widths[1], embedding),
         ]  # fmt: skip
     else:
         raise InputError(f"no encoder for samples of shape {shape}; give images or tables")
@@ -88,6 +91,26 @@ def cnn(shape: Shape, n_classes: int) -> nn.Module:
         nn.AdaptiveAvgPool2d(4), nn.Flatten(),
         nn.Linear(512, 64), nn.ReLU(), nn.Linear(64, n_classes),
     )  # fmt: skip
+
+
+class _GRU(nn.Module):
+    """Characters [n, length] -> logits of the next one at each place [n, length, classes]."""
+
+    def __init__(self, n_classes: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(n_classes, 32)
+        self.recurrent = nn.GRU(32, 64, batch_first=True)
+        self.output = nn.Linear(64, n_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.output(self.recurrent(self.embedding(x))[0])
+
+
+def gru(shape: Shape, n_classes: int) -> nn.Module:
+    """Character embedding of 32, one recurrent layer of 64, the next character at each place."""
+    if len(shape) != 1:
+        raise InputError(f"model 'gru' needs text [n, length], got samples of shape {shape}")
+    return _GRU(n_classes)
 
 
 class _Block(nn.Module):
@@ -136,7 +159,7 @@ def resnet18_imagenet(shape: Shape, n_classes: int) -> nn.Module:
 
 
 MODELS: dict[str, ModelFactory] = {
-    "mlp": mlp, "cnn": cnn, "resnet18": resnet18, "resnet18_imagenet": resnet18_imagenet
+    "mlp": mlp, "cnn": cnn, "gru": gru, "resnet18": resnet18, "resnet18_imagenet": resnet18_imagenet
 }  # fmt: skip
 
 

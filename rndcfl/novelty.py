@@ -112,9 +112,10 @@ def fit(
     who = range(len(clients)) if only is None else only
     watch = Stopwatch()
     with watch.running():
-        samples = [_used_samples(clients, i, rnd, seed, labels) for i in who]
+        shared = seed if target_seed is None else target_seed
+        samples = [_used_samples(clients, i, rnd, seed, labels, shared) for i in who]
         shape = tuple(samples[0].shape[1:])
-        target = frozen_target(shape, rnd, seed if target_seed is None else target_seed)
+        target = frozen_target(shape, rnd, shared)
         wanted = [embed(target, x) for x in samples]
         cuts = [rnd.n_train(len(x)) for x in samples]
         predictors = train_predictors(
@@ -158,6 +159,7 @@ def score(
     return Reports(samples, novelty, peers, profile, covariance)
 
 
+CHARACTERS, CHANNELS = 2**14, 8  # that text may use, and numbers that stand for each
 SEED_BYTES = 8  # the target travels as the seed it is drawn from
 
 
@@ -181,11 +183,30 @@ def with_labels(x: np.ndarray, y: np.ndarray, n_classes: int) -> np.ndarray:
     return np.concatenate([x, np.broadcast_to(planes, (*one_hot.shape, *x.shape[2:]))], axis=1)
 
 
-def _used_samples(clients: Clients, i: int, rnd: RND, seed: int, labels: bool) -> Tensor:
+def spelled(x: np.ndarray, seed: int) -> np.ndarray:
+    """Text as images one pixel high: a fixed random vector for each character.
+
+    The vectors belong to the frozen target; like it they are drawn from a seed that all share.
+
+    Parameters
+    ----------
+    x : int64 [n, length], below :data:`CHARACTERS`.
+
+    Returns
+    -------
+    float32 [n, CHANNELS, 1, length]
+    """
+    vectors = numpy_rng(seed, "characters").standard_normal((CHARACTERS, CHANNELS))
+    return vectors.astype(np.float32)[x].transpose(0, 2, 1)[:, :, None]
+
+
+def _used_samples(
+    clients: Clients, i: int, rnd: RND, seed: int, labels: bool, shared: int
+) -> Tensor:
     """Client i's samples in the order in which they are used: first to train, then to score."""
     x, y = clients[i].x, clients[i].y
     order = numpy_rng(seed, "samples", i).permutation(len(x))[: rnd.n_used(len(x))]
-    chosen = x[order]
+    chosen = spelled(x[order], shared) if x.dtype == np.int64 else x[order]
     if labels:
         assert y is not None
         chosen = with_labels(chosen, y[order], clients.n_classes)

@@ -15,6 +15,7 @@ from rndcfl.allocation import allocate
 from rndcfl.clients import Client, Clients
 from rndcfl.datasets import Dataset, load_dataset
 from rndcfl.errors import InputError, check_number
+from rndcfl.natural import natural_clients
 from rndcfl.seeding import numpy_rng
 from rndcfl.settings import Plan, bound
 
@@ -36,7 +37,8 @@ def make_clients(
     Parameters
     ----------
     dataset : a :class:`Dataset` or the name of one.
-    setting : one of :data:`SETTINGS`.
+    setting : one of :data:`SETTINGS`; ``"natural"`` for data that say whose they are, where
+        `n_groups` is not looked at, see :func:`rndcfl.natural.natural_clients`.
     n_clients, n_groups : clients and true groups (the paper: 12 and 4).
     seed : everything random derives from it.
     samples_per_client : training samples of each client (on average, for ``quantity``); default as
@@ -66,6 +68,10 @@ def make_clients(
         if count is not None:
             check_number(name, count, 1, whole=True)
     data = load_dataset(dataset) if isinstance(dataset, str) else dataset
+    if data.origin is not None:
+        if setting != "natural" or groups is not None:
+            raise InputError(f"{data.name} has groups of its own; take setting 'natural'")
+        return natural_clients(data, data.origin, n_clients, seed, **counts, draw=draw)
     if groups is not None:
         for group in groups:
             check_number("each of groups", int(group), 0, whole=True)

@@ -158,9 +158,20 @@ def quantity(plan: Plan, sd: float = 1.0, base: str = "iid", **base_params: Any)
     return Skew(skew.groups, skew.transform, skew.class_shares, sizes)
 
 
+def natural(plan: Plan) -> Skew:
+    """The clients that data come with: hospitals, scanners, people (:mod:`rndcfl.natural`)."""
+    raise InputError(
+        f"{plan.dataset.name} does not say whose its samples are; setting 'natural' is for "
+        "heart-disease, digits, sms and shakespeare"
+    )
+
+
 SETTINGS: dict[str, Callable[..., Skew]] = {
     f.__name__: f
-    for f in (iid, pattern, rotation, noise, contrast, classes, dirichlet, label_swap, quantity)
+    for f in (
+        *(iid, pattern, rotation, noise, contrast, classes, dirichlet, label_swap, quantity),
+        natural,
+    )
 }
 
 

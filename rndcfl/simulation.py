@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
 from tqdm import tqdm
 
 from rndcfl.clients import Client, Clients
 from rndcfl.errors import InputError, check_name, check_number
-from rndcfl.fedavg import LocalTraining, State, average, copy_state, evaluate_on, train_locally
-from rndcfl.ledger import COSTS, Ledger, Stopwatch, nbytes
+from rndcfl.fedavg import (
+    LocalTraining,
+    State,
+    average,
+    copy_state,
+    evaluate_on,
+    train_locally,
+)  # fmt: skip
+from rndcfl.history import History
+from rndcfl.ledger import COSTS, Stopwatch, nbytes
 from rndcfl.methods import METHODS, Method, Run
 from rndcfl.methods.base import ClientTensors
 from rndcfl.networks import ModelFactory, build_model, device, multiply_adds
@@ -25,34 +31,6 @@ from rndcfl.seeding import numpy_rng
 COLUMNS = (
     "method", "seed", "round", "client", "group", "federation", "loss", "accuracy", *COSTS
 )  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class History:
-    """What :func:`simulate` returns.
-
-    Attributes
-    ----------
-    table : tidy, one row per round and client: method, seed, round, client, group, federation,
-        loss, accuracy (both of the round's averaged model on the client's held-out data), bytes_up,
-        bytes_down, multiply_adds, seconds.
-    labels : federation of each client in each round, int64 [rounds, N].
-    models : federation -> final model.
-    network : the task's architecture, to load a model into.
-    ledger : costs by phase, round and client.
-    """
-
-    table: pd.DataFrame
-    labels: np.ndarray
-    models: dict[int, State]
-    network: nn.Module
-    ledger: Ledger
-
-    def final(self) -> pd.DataFrame:
-        """The last round's rows, one per client; costs are summed over all rounds."""
-        last = self.table[self.table["round"] == self.table["round"].max()]
-        costs = self.table.groupby("client")[list(COSTS)].sum().reset_index()
-        return last.drop(columns=list(COSTS)).merge(costs, on="client")
 
 
 class Stream(Protocol):
@@ -85,7 +63,8 @@ def simulate(
     method : one of :data:`rndcfl.METHODS`.
     rounds : communication rounds.
     model : ``"mlp"`` (default, one hidden layer of 200), ``"cnn"``, ``"resnet18"`` (CIFAR stem),
-        ``"resnet18_imagenet"``, or a factory ``(shape, n_classes) -> torch.nn.Module``.
+        ``"resnet18_imagenet"``, ``"gru"`` (default for text, the next character), or a factory
+        ``(shape, n_classes) -> torch.nn.Module``.
     seed : everything random derives from it.
     lr, local_epochs, local_steps, batch_size : local SGD, see
         :class:`~rndcfl.fedavg.LocalTraining`; ``batch_size=None`` is full batch.
@@ -111,7 +90,9 @@ def simulate(
     stream = None if isinstance(clients, Clients) else clients
     clients = clients if isinstance(clients, Clients) else clients.clients(0)
     if clients[0].x.dtype == np.int64 and not callable(model):
-        raise InputError("text [n, length] needs a model of your own; give model=factory")
+        if model not in (None, "gru"):
+            raise InputError(f"text [n, length] needs model 'gru' or your own, got {model!r}")
+        model = "gru"
     clients = clients.with_test(seed=seed)
     chosen.check(clients)
     if stream is not None and not chosen.streams:

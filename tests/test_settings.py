@@ -8,7 +8,7 @@ from rndcfl.partition import make_clients
 from rndcfl.seeding import numpy_rng
 from rndcfl.settings import SETTINGS, Plan, equidistant_patterns, quantity
 
-NAMES = list(SETTINGS)
+NAMES = [name for name in SETTINGS if name != "natural"]
 PARTS = ("x", "y", "x_test", "y_test")
 
 

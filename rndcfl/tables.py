@@ -1,0 +1,115 @@
+"""Tables with missing values: brought to one scale without anybody showing a row.
+
+A missing value becomes the mean, and a column of its own says where it was. Means and standard
+deviations are agreed on from what each client may tell: per column, how many values it has, their
+sum and the sum of their squares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rndcfl.clients import Clients
+from rndcfl.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """What clients have agreed on.
+
+    Attributes
+    ----------
+    mean, sd : of each column over all clients, missing values left out, float64 [d]; 0 and 1 for
+        columns of zeros and ones, which stay as they are.
+    marked : columns in which some client lacks a value, int64.
+    """
+
+    mean: np.ndarray
+    sd: np.ndarray
+    marked: np.ndarray
+
+    @classmethod
+    def agreed(cls, tables: Sequence[np.ndarray]) -> Scale:
+        """From per client a table [n, d] with NaN for missing: three sums and a bit per column.
+
+        A column that nobody has a value in gets mean 0, one that never varies sd 1.
+        """
+        flags = np.all([((x == 0) | (x == 1) | np.isnan(x)).all(0) for x in tables], axis=0)
+        count = sum((~np.isnan(x)).sum(0) for x in tables)
+        n = np.maximum(count, 1)
+        mean = sum(np.nansum(x, 0, dtype=np.float64) for x in tables) / n
+        square = sum(np.nansum(np.square(x, dtype=np.float64), 0) for x in tables) / n
+        variance = square - mean**2
+        varies = variance > 1e-9 * square  # otherwise it is the rounding of the difference
+        sd = np.sqrt(np.where(varies & ~flags, variance, 1.0))
+        return cls(np.where(flags, 0.0, mean), sd, np.flatnonzero(count < sum(map(len, tables))))
+
+    def fill(self, x: np.ndarray) -> np.ndarray:
+        """[n, d] -> float32 [n, d + len(marked)]: scaled, 0 for missing, then 1 where it was."""
+        missing = np.isnan(x)
+        scaled = np.where(missing, 0.0, (x - self.mean) / self.sd)
+        return np.hstack([scaled, missing[:, self.marked]]).astype(np.float32)
+
+
+def from_tables(
+    tables: Iterable[tuple[Any, ...]],
+    groups: Sequence[int] | None = None,
+    dataset: str = "own data",
+) -> Clients:
+    """Clients of your own tables, which may have missing values and columns of any scale.
+
+    Parameters
+    ----------
+    tables : per client ``(x, y)`` or ``(x, y, x_test, y_test)`` with x [n, d] of numbers, NaN for
+        missing; categories one-hot. Test rows have no say in the scale.
+    groups, dataset : as for :meth:`~rndcfl.Clients.from_arrays`.
+
+    Returns
+    -------
+    Clients
+        With d columns of mean 0 and standard deviation 1 over all clients (those of zeros and ones
+        as they are), and one more for each that has missing values.
+
+    Raises
+    ------
+    InputError
+        As for :meth:`~rndcfl.Clients.from_arrays`, and for what is not a table.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).normal(70, 10, (60, 5))
+    >>> x[::7, 2] = np.nan
+    >>> from_tables([(x[:30], None), (x[30:], None)]).input_shape
+    (6,)
+    """
+    given = [list(parts) for parts in tables]
+    for i, parts in enumerate(given):
+        for k in range(0, len(parts), 2):
+            parts[k] = _table(i, parts[k])
+            if parts[k].shape[1] != given[0][0].shape[1]:
+                raise InputError(
+                    f"client {i} has a table of {parts[k].shape[1]} columns, client 0 one of "
+                    f"{given[0][0].shape[1]}; all must be alike"
+                )
+    if given:
+        scale = Scale.agreed([parts[0] for parts in given])
+        for parts in given:
+            parts[::2] = [scale.fill(x) for x in parts[::2]]
+    return Clients.from_arrays([tuple(parts) for parts in given], groups, dataset)
+
+
+def _table(i: int, given: Any) -> np.ndarray:
+    try:
+        x = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"client {i}: its table cannot be read as numbers; make categories one-hot"
+        ) from None
+    if x.ndim != 2:
+        raise InputError(f"client {i}: a table [n, d] is expected, got shape {x.shape}")
+    return x
