@@ -7,6 +7,7 @@ independent samples; the task is the next character at every place of a window.
 from __future__ import annotations
 
 import gzip
+import re
 import zipfile
 import zlib
 from collections import Counter
@@ -80,6 +81,12 @@ def windows(people: list[Person]) -> tuple[np.ndarray, np.ndarray, np.ndarray, s
     return np.concatenate(xs), y, np.concatenate(owners), UNKNOWN_SHOWN + "".join(common)
 
 
+def masked(text: str) -> str:
+    """The text on one line, addresses and long numbers that the corpus left in masked as well."""
+    text = re.sub(r"\S+@\S+\.\w+", "<EMAIL>", " ".join(text.split()))
+    return re.sub(r"\d[\d -]{4,}\d", "<#>", text)
+
+
 def sms(root: Path | None) -> list[Person]:
     """The people of the NUS SMS Corpus, grouped by the language they wrote in.
 
@@ -98,8 +105,8 @@ def sms(root: Path | None) -> list[Person]:
     messages: dict[tuple[str, str, str], dict[str, None]] = {}
     for language, user, country, text in rows:
         if user != SEVERAL_PEOPLE:
-            place = COUNTRIES.get(country, country.capitalize() if country.islower() else country)
-            messages.setdefault((language, user, place), {})[" ".join(text.split())] = None
+            place = COUNTRIES.get(country, country.title())
+            messages.setdefault((language, user, place), {})[masked(text)] = None
     return [
         Person(f"{user} {place}".strip(), LANGUAGES[language], "\n".join(texts))
         for (language, user, place), texts in messages.items()
@@ -165,4 +172,4 @@ def _plays(root: Path | None) -> Iterable[tuple[str, str]]:
     for block in raw.decode().split("\n\n"):
         name, _, speech = block.strip().partition(":\n")
         if speech:
-            yield name, " ".join(speech.split("\n"))
+            yield name, " ".join(speech.split())
