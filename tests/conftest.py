@@ -1,12 +1,15 @@
 """Tiny clients and a tiny dataset: 8x8 images, labels that can be learned, everything seeded."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pooch
 import pytest
 import torch
 
 from rndcfl.clients import Clients
-from rndcfl.datasets import Dataset
+from rndcfl.datasets import Dataset, data_files
 from rndcfl.predictors import RND
 
 torch.set_num_threads(1)  # tiny tensors; two test processes share two cores
@@ -67,6 +70,18 @@ def no_user_data(monkeypatch, tmp_path):
     monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache" / project)
     monkeypatch.setattr(pooch, "retrieve", offline)
     return tmp_path
+
+
+@pytest.fixture
+def data_root():
+    """Function dataset -> the folder RNDCFL_DATA; skips the test where the dataset is not there."""
+
+    def root(name):
+        if not os.environ.get("RNDCFL_DATA") or not data_files(name):
+            pytest.skip(f"RNDCFL_DATA names no folder with {name}")
+        return Path(os.environ["RNDCFL_DATA"])
+
+    return root
 
 
 @pytest.fixture

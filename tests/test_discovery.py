@@ -215,7 +215,64 @@ def test_the_papers_criterion_needs_peers(clients):
         discover(clients[:2], "paper", 0.5)
 
 
-def test_text_has_no_encoder():
-    words = np.random.default_rng(0).integers(100, size=(2, 20, 5))
-    with pytest.raises(InputError, match="text"):
-        discover(Clients.from_arrays([(x, None) for x in words]))
+# --- text ---------------------------------------------------------------------------------------
+
+
+def written(languages, weights, n=60, length=20, seed=0):
+    """Clients who draw their letters from their language's weights [languages, letters]."""
+    arrays = []
+    for i, language in enumerate(languages):
+        rng = np.random.default_rng((seed, i))
+        arrays.append((rng.choice(len(weights[0]), (n, length), p=weights[language]), None))
+    return Clients.from_arrays(arrays, languages)
+
+
+SKEWED = np.array([[4.0] * 10 + [1] * 10, [1.0] * 10 + [4] * 10]) / 50  # the same 20 letters
+DISJOINT = np.array([[1.0] * 10 + [0] * 10, [0.0] * 10 + [1] * 10]) / 10
+TURNS = [0, 1, 1, 0, 1, 0]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("weights", [DISJOINT, SKEWED], ids=["disjoint", "skewed"])
+def test_languages_are_told_apart(weights, seed):
+    found = discover(written(TURNS, weights, seed=seed), seed=seed)
+    assert exact(TURNS, found.labels)
+
+
+def test_one_language_is_one_federation():
+    assert discover(written([0] * 6, SKEWED)).n_federations == 1
+
+
+def test_the_order_of_letters_is_seen():
+    """The same letters equally often: one language repeats each, the other never does."""
+    arrays = []
+    for i in range(4):
+        rng = np.random.default_rng(i)
+        x = rng.integers(6, size=(80, 10)).repeat(2, axis=1)
+        if i % 2:
+            x[:, 1::2] = (x[:, ::2] + rng.integers(1, 6, (80, 10))) % 6
+        arrays.append((x, None))
+    assert discover(Clients.from_arrays(arrays)).labels.tolist() == [0, 1, 0, 1]
+
+
+def test_the_papers_criterion_reads_text(small_rnd):
+    found = discover(written(TURNS, DISJOINT), "paper", 0.3, rnd=small_rnd, train_share=1.0)
+    np.testing.assert_array_equal(
+        found.dissimilarity, paper_dissimilarity(found.novelty, "average")
+    )
+    assert (found.novelty > 0).all()
+
+
+def test_text_is_discovered_without_labels():
+    x = written(TURNS, SKEWED)[0].x
+    with pytest.raises(InputError, match="labels=True is for images and tables"):
+        discover(Clients.from_arrays([(x, x)] * 3), labels=True)
+
+
+@pytest.mark.parametrize("number, said", [(-1, "-1 to 19"), (2**14, "0 to 16384")])
+def test_numbers_of_characters_have_a_range(number, said):
+    x = np.arange(60).reshape(3, 20) % 20
+    wrong = x.copy()
+    wrong[1, 3] = number
+    with pytest.raises(InputError, match=f"text must be numbers from 0 to 16383, got {said}"):
+        discover(Clients.from_arrays([(x, None), (wrong, None)]))

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from rndcfl.clients import IGNORED
 from rndcfl.errors import InputError
-from rndcfl.metrics import ari, exact, mean_ci, nmi
+from rndcfl.metrics import ari, exact, mean_ci, nmi, top_k
 
 
 def test_equal_partitions_whatever_the_names():
@@ -70,3 +71,18 @@ def test_partitions_of_different_clients(score, labels):
 def test_no_clients(score):
     with pytest.raises(InputError, match="two partitions of the same clients"):
         score([], [])
+
+
+# --- the k best ---------------------------------------------------------------------------------
+
+LOGITS = np.array([[3.0, 1, 2], [0, 1, 2], [5, 4, 3], [1, 3, 2]])
+
+
+def test_the_k_best_by_hand():
+    y = [2, 0, 0, 1]  # ranks 2, 3, 1, 1
+    assert [top_k(LOGITS, y, k) for k in (1, 2, 3)] == [0.5, 0.75, 1]
+
+
+def test_the_best_of_every_place_without_those_not_asked_for():
+    y = np.array([[2, IGNORED], [2, IGNORED]])  # ranks 2 and 3
+    assert [top_k(LOGITS.reshape(2, 2, 3), y, k) for k in (1, 2, 3)] == [0, 0.5, 1]
