@@ -43,7 +43,8 @@ def read(root: Path | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     y : int64 [n].
     owner : int64 [n], position in :data:`SOURCES`.
     """
-    parts = [_mnist(root), _usps(root), _optdigits(root), _semeion(root)]
+    usps = _usps(root)  # first: it is not downloaded, so that it may be what is missing
+    parts = [_mnist(root), usps, _optdigits(root), _semeion(root)]
     x = np.concatenate([_resized(images) for images, _ in parts])
     y = np.concatenate([labels for _, labels in parts])
     return x[:, None], y.astype(np.int64), np.repeat(np.arange(4), [len(y) for _, y in parts])

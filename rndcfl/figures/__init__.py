@@ -12,6 +12,7 @@ from rndcfl.figures.discovery import (
     tolerance,
 )
 from rndcfl.figures.methods import accuracy_against_cost, gains
+from rndcfl.figures.natural import distances, resolution, worth
 from rndcfl.figures.novelty import (
     LEVELS,
     level_table,
@@ -29,6 +30,7 @@ __all__ = [
     "cost_and_accuracy",
     "curves",
     "discovery_cost",
+    "distances",
     "drift",
     "evidence",
     "gains",
@@ -42,7 +44,9 @@ __all__ = [
     "profiles",
     "quantiles",
     "recovery",
+    "resolution",
     "sensitivity",
     "tolerance",
     "toy_novelty",
+    "worth",
 ]
