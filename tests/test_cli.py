@@ -178,6 +178,25 @@ def test_discover_writes_json_and_never_over_a_file(tmp_path):
     assert file.read_bytes() == before
 
 
+def test_discover_natural_clients(data_root, tmp_path):
+    data_root("heart-disease")
+    file = tmp_path / "found.json"
+    result = rndcfl_(
+        *"discover --dataset heart-disease --setting natural --json".split(), str(file)
+    )
+    assert result.exit_code == 0
+    found = json.loads(file.read_text(), parse_constant=no_constant)
+    assert (found["dataset"], found["setting"]) == ("heart-disease", "natural")
+    assert found["groups"] == [0, 1, 2, 3] * 3
+    assert found["labels"] == discover(make_clients("heart-disease", "natural")).labels.tolist()
+    assert "groups of its own" in refused("discover", "--dataset", "heart-disease")
+
+
+def test_discover_natural_clients_of_ordinary_data():
+    said = "fashion-mnist-mini does not say whose its samples are"
+    assert said in refused("discover", "--setting", "natural")
+
+
 def test_discover_with_the_papers_criterion():
     result = rndcfl_(*FEW, "--criterion", "paper", "--tolerance", "0.5")
     assert result.exit_code == 0

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rndcfl.clients import Clients
+from rndcfl.clients import IGNORED, Client, Clients
 from rndcfl.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -150,3 +150,43 @@ def test_with_test_keeps_test_data_that_is_there():
 def test_with_test_refuses(arrays, share, message):
     with pytest.raises(InputError, match=message):
         Clients.from_arrays([arrays]).with_test(share)
+
+
+# --- text with a label for each place -----------------------------------------------------------
+
+
+def test_labels_of_text_may_be_one_for_each_place():
+    y = np.roll(TEXT, -1, axis=1)
+    y[:, -1] = IGNORED
+    clients = Clients.from_arrays([(TEXT, y), (TEXT, LABELS)])
+    np.testing.assert_array_equal(clients[0].y, y)
+    assert clients[0].y.dtype == np.int64
+    assert clients.n_classes == y.max() + 1
+    (held_out,) = clients[:1].with_test(0.5)
+    both = np.concatenate([held_out.y, held_out.y_test])
+    np.testing.assert_array_equal(np.unique(both, axis=0), np.unique(y, axis=0))
+
+
+@pytest.mark.parametrize(
+    "y, message",
+    [
+        (TEXT[:, :4], r"y has shape \(6, 4\), expected \(6,\) .* or \(6, 5\), one for each place"),
+        (np.where(TEXT > 50, TEXT, -1), "y must hold whole class numbers from 0, got -1"),
+        (TEXT / 1.0, "y must hold whole class numbers from 0, got float64"),
+        (np.full(6, IGNORED), "y must hold whole class numbers from 0, got -100"),
+    ],
+)
+def test_unusable_labels_of_text(y, message):
+    with pytest.raises(InputError, match=message):
+        Clients.from_arrays([(TEXT, y)])
+
+
+def test_tables_have_a_label_for_each_row():
+    with pytest.raises(InputError, match=r"y has shape \(6, 3\), expected \(6,\) to match its x$"):
+        Clients.from_arrays([(TABLE, np.zeros((6, 3), dtype=int))])
+
+
+def test_a_name_stays_when_test_data_are_held_out():
+    clients = Clients((Client(TABLE, LABELS, group=2, name="Budapest 1"),), 3)
+    assert (clients[0].name, clients.with_test()[0].name) == ("Budapest 1",) * 2
+    assert Clients.from_arrays([(TABLE, LABELS)])[0].name == ""

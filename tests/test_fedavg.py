@@ -3,8 +3,20 @@ import pytest
 import torch
 from torch import nn
 
+from rndcfl.clients import IGNORED
 from rndcfl.errors import InputError
-from rndcfl.fedavg import LocalTraining, average, copy_state, evaluate, train_locally
+from rndcfl.fedavg import (
+    LocalTraining,
+    accuracy,
+    average,
+    copy_state,
+    cross_entropy,
+    evaluate,
+    evaluate_on,
+    outputs,
+    train_locally,
+)
+from rndcfl.networks import build_model
 
 
 def rng(seed=0):
@@ -230,3 +242,89 @@ def test_evaluate_counts_every_sample_once_and_changes_no_state():
     assert loss == pytest.approx(float(nn.functional.cross_entropy(logits, y)), rel=1e-5)
     assert accuracy == pytest.approx(float((logits.argmax(1) == y).double().mean()))
     assert all(torch.equal(model.state_dict()[name], before[name]) for name in before)
+
+
+# --- text: a label for each place ---------------------------------------------------------------
+
+
+class Always(nn.Module):
+    """The same logits at every place of every text."""
+
+    def __init__(self, logits):
+        super().__init__()
+        self.logits = nn.Parameter(torch.tensor(logits))
+
+    def forward(self, x):
+        return self.logits.expand(*x.shape, -1)
+
+
+@pytest.fixture
+def always():
+    """Probabilities 1/4 and 3/4."""
+    return Always([0.0, np.log(3)])
+
+
+PLACES = torch.tensor([[0, 1, 1], [1, IGNORED, 1], [IGNORED, IGNORED, 0]])  # 2 zeros, 4 ones
+
+
+def test_loss_and_accuracy_leave_out_what_is_not_asked_for(always):
+    logits = always(torch.zeros(3, 3)).detach()
+    assert logits.shape == (3, 3, 2)
+    assert float(accuracy(logits, PLACES)) == pytest.approx(4 / 6)
+    by_hand = (2 * np.log(4) + 4 * np.log(4 / 3)) / 6
+    assert float(cross_entropy(logits, PLACES)) == pytest.approx(by_hand, rel=1e-6)
+    loss, share = evaluate(always, copy_state(always), torch.zeros(3, 3), PLACES)
+    assert (loss, share) == (pytest.approx(by_hand, rel=1e-6), pytest.approx(4 / 6))
+
+
+def test_every_place_counts_the_same_not_every_text(always):
+    """The first text has three labels, the last one: their mean is not the mean of means."""
+    logits = always(torch.zeros(3, 3))
+    each = [float(accuracy(logits[k], PLACES[k])) for k in range(3)]
+    assert np.mean(each) != pytest.approx(float(accuracy(logits, PLACES)))
+
+
+def test_a_label_per_sample_is_what_it_was():
+    logits = torch.tensor([[2.0, 1, 0], [0, 1, 2], [0, 3, 1]])
+    y = torch.tensor([0, 1, 1])
+    assert float(accuracy(logits, y)) == pytest.approx(2 / 3)
+    assert torch.equal(cross_entropy(logits, y), nn.functional.cross_entropy(logits, y))
+
+
+def test_what_is_not_asked_for_teaches_nothing(always):
+    """One full-batch step: the slope of the logits is what softmax predicts less what is there."""
+    state, _ = train_locally(
+        always, copy_state(always), torch.zeros(3, 3), PLACES,
+        LocalTraining(lr=1, batch_size=None), rng(),
+    )  # fmt: skip
+    slope = np.array([1 / 4 - 2 / 6, 3 / 4 - 4 / 6])
+    np.testing.assert_allclose(state["logits"], [0, np.log(3)] - slope, rtol=1e-5)
+
+
+def test_outputs_are_the_models_on_every_sample(always):
+    x = torch.zeros(1100, 4)
+    found = outputs(always, {"logits": torch.tensor([1.0, 2.0])}, x)
+    assert found.shape == (1100, 4, 2)
+    assert (found == torch.tensor([1.0, 2.0])).all()
+
+
+def test_clients_are_evaluated_on_their_own_places(always):
+    x = torch.zeros(3, 3)
+    one, two = evaluate_on(always, copy_state(always), [(x[:1], PLACES[:1]), (x[1:], PLACES[1:])])
+    assert one[1] == pytest.approx(2 / 3) and two[1] == pytest.approx(2 / 3)
+    assert one[0] == pytest.approx((np.log(4) + 2 * np.log(4 / 3)) / 3, rel=1e-6)
+
+
+def test_training_a_recurrent_model_lowers_its_loss():
+    x = torch.from_numpy(np.arange(40 * 12).reshape(40, 12) % 7)  # each number follows the last
+    y = (x + 1) % 7
+    y[:, ::5] = IGNORED
+    model = build_model("gru", (12,), 7, seed=0)
+    start = copy_state(model)
+    before, _ = evaluate(model, start, x, y)
+    training = LocalTraining(lr=0.5, local_epochs=20, batch_size=8)
+    state, seen = train_locally(model, start, x, y, training, rng())
+    after, share = evaluate(model, state, x, y)
+    assert seen == 20 * 40
+    assert before == pytest.approx(np.log(7), abs=0.2)  # it knows nothing yet
+    assert after < 0.5 * before and share > 0.9

@@ -46,6 +46,19 @@ def test_encoder_of_tables():
     assert multiply_adds(network, (20,)) == 20 * 6 + 6 * 6
 
 
+@pytest.mark.parametrize("downsample, first", [("stride", 10), ("pool", 20)])
+def test_encoder_of_lines_of_text(downsample, first):
+    network = encoder((8, 1, 20), (4, 6), 5, downsample)
+    assert network(torch.rand(3, 8, 1, 20)).shape == (3, 5)
+    # Halved along the line, never across: there is one row.
+    by_hand = first * 9 * 8 * 4 + first // 2 * 9 * 4 * 6 + 4 * 6 * 5
+    assert multiply_adds(network, (8, 1, 20)) == by_hand
+
+
+def test_encoder_of_short_lines():
+    assert encoder((8, 1, 2), (4, 6), 5, "stride")(torch.rand(3, 8, 1, 2)).shape == (3, 5)
+
+
 def test_weights_are_kaiming_normal_and_biases_zero():
     torch.manual_seed(0)
     layers = [m for m in encoder((3, 8, 8), (64, 64), 64, "pool") if hasattr(m, "weight")]
@@ -69,7 +82,7 @@ def test_encoder_refuses(shape, downsample, message):
 # --- task models --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "gru"])
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)])
 def test_models_have_one_output_per_class(name, shape):
     network = build_model(name, shape, 7, seed=0).eval()
@@ -104,9 +117,29 @@ def test_resnet18_with_the_imagenet_stem():
     assert round(multiply_adds(network, (3, 224, 224)) / 1e9, 2) == 1.81
 
 
+def test_gru():
+    network = build_model("gru", (20,), 50, seed=0)
+    assert network(torch.zeros(3, 20, dtype=torch.int64)).shape == (3, 20, 50)
+    assert network(torch.zeros(3, 7, dtype=torch.int64)).shape == (3, 7, 50)  # of any length
+    recurrent = 3 * 64 * (32 + 64)
+    assert n_parameters(network) == 50 * 32 + recurrent + 2 * 3 * 64 + 64 * 50 + 50
+    assert multiply_adds(network, (20,), torch.int64) == 20 * (recurrent + 64 * 50)
+
+
+def test_gru_reads_from_left_to_right():
+    network = build_model("gru", (6,), 9, seed=0)
+    x = torch.arange(6)[None]
+    other = x.clone()
+    other[0, 3] = 8
+    with torch.no_grad():
+        changed = (network(x) != network(other)).any(2)[0]
+    assert changed.tolist() == [False] * 3 + [True] * 3
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_is_a_function_of_the_seed(name, global_rng_untouched):
-    a, b, c = (weights(build_model(name, (1, 8, 8), 3, seed)) for seed in (0, 0, 1))
+    shape = (8,) if name == "gru" else (1, 8, 8)
+    a, b, c = (weights(build_model(name, shape, 3, seed)) for seed in (0, 0, 1))
     assert torch.equal(a, b)
     assert not torch.equal(a, c)
 
@@ -139,6 +172,7 @@ def test_a_key_names_other_initial_weights():
         ("cnn", (5,), r"model 'cnn' needs images .* got samples of shape \(5,\)"),
         ("resnet18", (5,), "model 'resnet18' needs images"),
         ("resnet18_imagenet", (5,), "needs images"),
+        ("gru", (1, 8, 8), r"model 'gru' needs text .* got samples of shape \(1, 8, 8\)"),
     ],
 )
 def test_build_model_refuses(model, shape, message):

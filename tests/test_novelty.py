@@ -7,7 +7,7 @@ import torch
 from rndcfl.clients import Clients
 from rndcfl.ledger import Ledger
 from rndcfl.networks import device, multiply_adds
-from rndcfl.novelty import exchange, report_row, with_labels
+from rndcfl.novelty import CHANNELS, CHARACTERS, exchange, fit, report_row, spelled, with_labels
 from rndcfl.predictors import RND, frozen_target, train_predictors, untrained_predictors
 from rndcfl.seeding import numpy_rng
 
@@ -92,6 +92,35 @@ def test_labels_become_planes_or_columns():
     assert (both[0, 1:] == np.array([0, 1, 0])[:, None, None]).all()
     table = with_labels(np.zeros((2, 5), dtype=np.float32), y, 2)
     assert table.tolist() == [[0, 0, 0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 1, 0]]
+
+
+def test_text_is_spelled_with_a_vector_for_each_character():
+    x = np.array([[5, 7, 5], [7, 0, CHARACTERS - 1]])
+    image = spelled(x, seed=3)
+    assert image.shape == (2, CHANNELS, 1, 3) and image.dtype == np.float32
+    vectors = image[:, :, 0].transpose(0, 2, 1)  # [sample, place, channel]
+    for i, j in np.ndindex(x.shape):
+        for k, m in np.ndindex(x.shape):
+            assert (vectors[i, j] == vectors[k, m]).all() == (x[i, j] == x[k, m])
+    np.testing.assert_array_equal(spelled(x[:1], seed=3), image[:1])
+    assert (spelled(x, seed=4) != image).all()
+
+
+def test_characters_are_standard_normal():
+    vectors = spelled(np.arange(4000)[None], seed=0)
+    assert abs(vectors.mean()) < 0.02 and abs(vectors.std() - 1) < 0.02
+    np.testing.assert_allclose(np.cov(vectors[0, :, 0]), np.eye(CHANNELS), atol=0.1)
+
+
+def test_text_is_spelled_alike_for_everybody(small_rnd):
+    """A client's characters do not depend on who else is there, nor on its own seed."""
+    rng = np.random.default_rng(0)
+    texts = Clients.from_arrays([(rng.integers(30, size=(12, 10)), None) for _ in range(3)])
+    for only in ([0, 1, 2], [2]):
+        _, held_out = fit(texts, small_rnd, 7, Ledger(), only=only, target_seed=1)
+        for i, (x, _) in zip(only, held_out, strict=True):
+            used = numpy_rng(7, "samples", i).permutation(12)[4:]
+            np.testing.assert_array_equal(x.cpu(), spelled(texts[i].x[used], 1))
 
 
 def test_a_perfect_predictor_has_finite_logs():

@@ -3,12 +3,12 @@ import pytest
 import torch
 from torch import nn
 
-from rndcfl.clients import Clients
+from rndcfl.clients import IGNORED, Clients
 from rndcfl.errors import InputError
 from rndcfl.fedavg import evaluate
 from rndcfl.ledger import COSTS
 from rndcfl.methods import METHODS, Method
-from rndcfl.metrics import exact
+from rndcfl.metrics import exact, top_k
 from rndcfl.networks import build_model, device
 from rndcfl.simulation import simulate
 
@@ -174,6 +174,83 @@ def test_a_model_of_text_of_your_own():
     assert np.isfinite(history.table["loss"]).all()
     # 16 of 20 samples in one epoch, three passes each; looking words up multiplies nothing.
     assert history.ledger.table["multiply_adds"].tolist() == [3 * 16 * 15 * 2] * 2
+
+
+@pytest.fixture(scope="module")
+def alphabets():
+    """Texts that count up, or down, with labels for what follows: one in nine is not asked for."""
+    arrays = []
+    for i in range(4):
+        start = np.random.default_rng(i).integers(9, size=(40, 1))
+        x = (start + (-1) ** i * np.arange(11)) % 9
+        y = np.where(x[:, 1:] == 4, IGNORED, x[:, 1:])
+        arrays.append((x[:30, :-1], y[:30], x[30:, :-1], y[30:]))
+    return Clients.from_arrays(arrays, [0, 1, 0, 1])
+
+
+@pytest.mark.parametrize("method", ["local", "global"])
+def test_text_is_learned_by_the_recurrent_model(alphabets, method):
+    default, named = (
+        simulate(alphabets, method, 2, model, seed=1, batch_size=8) for model in (None, "gru")
+    )
+    assert results(default).equals(results(named))
+    loss = default.table.groupby("round")["loss"].mean()
+    assert loss[1] < loss[0] < np.log(9) + 0.2
+    x = torch.zeros(2, 10, dtype=torch.int64, device=device())
+    assert default.network(x).shape == (2, 10, alphabets.n_classes)
+    recurrent = 3 * 64 * (32 + 64) + 64 * 9
+    assert set(default.ledger.table["multiply_adds"]) == {3 * 30 * 10 * recurrent}
+
+
+def test_who_counts_up_and_who_counts_down_learn_apart(alphabets):
+    history = simulate(alphabets, "rnd", 1)
+    assert history.labels.tolist() == [[0, 1, 0, 1]]
+
+
+@pytest.mark.parametrize("model", ["mlp", "cnn", "resnet18", "grru", 5])
+def test_text_has_its_model(alphabets, model):
+    with pytest.raises(InputError, match=f"text .* needs model 'gru' or your own, got {model!r}"):
+        simulate(alphabets, "local", 1, model)
+
+
+# --- what the models say ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["local", "oracle", "global"])
+@pytest.mark.parametrize("kind", ["images", "text"])
+def test_outputs_give_the_final_scores_again(clients, alphabets, method, kind):
+    data = clients if kind == "images" else alphabets
+    history = simulate(data, method, 2, batch_size=8)
+    final = history.final()
+    found = history.outputs(data)
+    assert len(found) == 4
+    for client, logits, row in zip(data, found, final.itertuples(), strict=True):
+        assert logits.shape == (*client.y_test.shape, data.n_classes)
+        assert logits.dtype == np.float32
+        asked = client.y_test != IGNORED
+        y, scores = client.y_test[asked], logits[asked].astype(np.float64)
+        assert (scores.argmax(1) == y).mean() == pytest.approx(row.accuracy)
+        assert top_k(logits, client.y_test, 1) == pytest.approx(row.accuracy)
+        loss = np.log(np.exp(scores).sum(1)) - scores[np.arange(len(y)), y]
+        assert loss.mean() == pytest.approx(row.loss, rel=1e-5)
+
+
+def test_outputs_need_the_clients_that_were_simulated(clients, stripe_clients):
+    history = simulate(clients, "global", 1)
+    with pytest.raises(InputError, match="4 clients with test data expected, got 3"):
+        history.outputs(clients[:3])
+    with pytest.raises(InputError, match="give those that were simulated, made with_test"):
+        history.outputs(stripe_clients(4, n_test=0))
+
+
+def test_outputs_on_data_that_were_held_out(stripe_clients):
+    bare = stripe_clients(2, n=40, n_test=0)
+    history = simulate(bare, "local", 1, seed=5)
+    held_out = bare.with_test(seed=5)
+    for client, logits, row in zip(
+        held_out, history.outputs(held_out), history.final().itertuples(), strict=True
+    ):
+        assert (logits.argmax(1) == client.y_test).mean() == pytest.approx(row.accuracy)
 
 
 # --- test data ----------------------------------------------------------------------------------
