@@ -86,6 +86,21 @@ METHODS = pd.DataFrame(
              "accuracy_ci95"],
 )  # fmt: skip
 NAMES = METHODS["name"].unique()
+APART = pd.DataFrame(
+    [(dataset, i, j, f"{'AB'[i % 2]} {i}", i % 2 if dataset == "grouped" else -1, abs(i - j) / 2)
+     for dataset in ("grouped", "not grouped", "third") for i in range(4) for j in range(4)],
+    columns=["dataset", "i", "j", "name_i", "group_i", "distance"],
+)  # fmt: skip
+RESOLVED = pd.DataFrame(
+    [(dataset, effect, seed, np.nan if dataset == "plays" else effect * (1 + seed), 3 - effect)
+     for dataset in ("hospitals", "plays") for effect in (0.1, 0.2, 0.4) for seed in (0, 1)],
+    columns=["dataset", "min_effect", "seed", "ari", "federations"],
+)  # fmt: skip
+WORTH = pd.DataFrame(
+    [("hospitals", "local", 0.02, 0.01), ("hospitals", "global", -0.01, np.nan),
+     ("plays", "global", 0.03, 0.02)],
+    columns=["dataset", "method", "gain_mean", "gain_ci95"],
+)  # fmt: skip
 DRAWN = {
     "gains": (TEXT, lambda: figures.gains(METHODS, NAMES)),
     "accuracy_against_cost": (TEXT, lambda: figures.accuracy_against_cost(METHODS, NAMES)),
@@ -111,6 +126,9 @@ DRAWN = {
     "sensitivity": (TEXT, lambda: figures.sensitivity(SWEPT, {"ari": "ARI", "kb": "kB"})),
     "recovery": (TEXT, lambda: figures.recovery(SUITE, ("calibrated", "paper_best_single"))),
     "evidence": (COLUMN, lambda: figures.evidence(EXCESS, 2.0, GROUPS)),
+    "distances": (TEXT, lambda: figures.distances(APART)),
+    "resolution": (TEXT, lambda: figures.resolution(RESOLVED, (0.1, 0.3))),
+    "worth": (TEXT, lambda: figures.worth(WORTH)),
 }
 
 
@@ -154,7 +172,9 @@ def test_every_axis_says_what_it_shows(name):
         ticks = [label.get_text() for label in ax.get_xticklabels()]
         named = any(other.get_xlabel() for other in ax.get_shared_x_axes().get_siblings(ax))
         assert named or all(tick.isalpha() for tick in ticks)
-        assert any(other.get_ylabel() for other in ax.get_shared_y_axes().get_siblings(ax))
+        ticks = [label.get_text() for label in ax.get_yticklabels()]
+        named = any(other.get_ylabel() for other in ax.get_shared_y_axes().get_siblings(ax))
+        assert named or all(tick[:1].isalpha() for tick in ticks)  # names of clients or methods
 
 
 def test_show_puts_caption_and_alt_text_next_to_the_picture(monkeypatch):
@@ -344,3 +364,37 @@ def test_accuracy_against_cost_marks_variants_and_puts_free_methods_at_the_left_
     assert [float(line.get_xdata()[0]) for line in lines] == [2 / 3, 2, 3]
     assert [line.get_fillstyle() for line in lines] == ["full", "full", "none"]
     assert lines[1].get_marker() == lines[2].get_marker() != lines[0].get_marker()
+
+
+# --- natural clients ----------------------------------------------------------------------------
+
+
+def test_distances_are_shown_group_by_group():
+    figure = figures.distances(APART)
+    heat = [ax for ax in figure.axes if ax.get_title()]
+    assert [ax.get_title() for ax in heat] == ["grouped", "not grouped", "third"]
+    assert [t.get_text() for t in heat[0].get_yticklabels()] == ["A 0", "A 2", "B 1", "B 3"]
+    order = [0, 2, 1, 3]
+    shown = heat[0].collections[0].get_array().reshape(4, 4)
+    np.testing.assert_allclose(shown, np.abs(np.subtract.outer(order, order)) / 2)
+
+
+def test_resolution_shows_means_and_extremes_and_no_agreement_without_groups():
+    agreement, federations = figures.resolution(RESOLVED, (0.1, 0.3)).axes
+    curves = [line for line in agreement.lines if len(line.get_xdata()) == 3]
+    assert len(curves) == 1  # nobody has grouped the plays
+    np.testing.assert_allclose(curves[0].get_ydata(), [0.15, 0.3, 0.6])
+    band = agreement.collections[0].get_paths()[0].vertices
+    assert {tuple(v) for v in np.round(band, 6)} >= {(0.1, 0.1), (0.1, 0.2), (0.4, 0.4), (0.4, 0.8)}
+    assert len([line for line in federations.lines if len(line.get_xdata()) == 3]) == 2
+    marked = [line.get_xdata()[0] for line in federations.lines if len(line.get_xdata()) == 2]
+    assert marked == [0.1, 0.3]
+
+
+def test_worth_is_in_points_at_the_line_of_its_method():
+    hospitals, plays = figures.worth(WORTH).axes
+    np.testing.assert_allclose(hospitals.containers[0].lines[0].get_xydata(), [[2, 0], [-1, 1]])
+    np.testing.assert_allclose(plays.containers[0].lines[0].get_xydata(), [[3, 1]])
+    (bars,) = plays.containers[0].lines[2]
+    np.testing.assert_allclose(bars.get_segments(), [[[1, 1], [5, 1]]])
+    assert [t.get_text() for t in hospitals.get_yticklabels()] == ["over local", "over global"]
