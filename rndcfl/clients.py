@@ -145,6 +145,8 @@ class Clients(Sequence[Client]):
             members.append(Client(x, y, *held_out, group))
         _same_shape(members)
         tops = [v.max() for c in members for v in (c.y, c.y_test) if v is not None]
+        if members[0].y is not None and members[0].y.ndim == 2:  # the next of the same characters
+            tops += [c.x.max() for c in members]
         return cls(tuple(members), int(max(tops)) + 1 if tops else 0, dataset)
 
     def with_test(self, share: float = 0.2, seed: int = 0) -> Clients:
@@ -222,6 +224,8 @@ def _labels(i: int, given: Any, x: np.ndarray, name: str) -> np.ndarray:
     if not np.issubdtype(y.dtype, np.integer):
         raise InputError(f"client {i}: {name} must hold whole class numbers from 0, got {y.dtype}")
     lowest = y[y != IGNORED].min(initial=0) if per_place else y.min()
+    if per_place and (y == IGNORED).all():
+        raise InputError(f"client {i}: {name} asks for nothing; all its labels are {IGNORED}")
     if lowest < 0:
         raise InputError(f"client {i}: {name} must hold whole class numbers from 0, got {lowest}")
     return y.astype(np.int64)

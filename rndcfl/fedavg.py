@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rndcfl.clients import IGNORED
 from rndcfl.errors import InputError, check_number
 from rndcfl.seeding import torch_seeded
 
@@ -64,7 +63,7 @@ def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
 def accuracy(logits: Tensor, y: Tensor) -> Tensor:
     """Share of labels [...] but ignored ones that logits [..., classes] get right."""
     right = logits.argmax(-1) == y
-    return (right if y.ndim == 1 else right[y != IGNORED]).double().mean()
+    return (right if y.ndim == 1 else right[y >= 0]).double().mean()
 
 
 def copy_state(model: nn.Module) -> State:

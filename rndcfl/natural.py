@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -44,22 +45,28 @@ def natural_clients(
     InputError
         For more clients than owners who have enough, or portions too small to train and test.
     """
-    needed = 2 if samples_per_client is None else samples_per_client + (test_per_client or 0)
+
+    def n_test(held: int) -> int:
+        return round(TEST_SHARE * held) if test_per_client is None else test_per_client
+
+    def suffices(held: int) -> bool:
+        return n_test(held) >= 1 and held - n_test(held) >= (samples_per_client or 1)
+
     owners, holdings = (
         _portions(origin, n_clients, seed)
         if n_clients > len(origin.names)
-        else _people(origin, n_clients, needed, seed)
+        else _people(origin, n_clients, suffices, seed)
     )
     again = (draw,) if draw else ()
     members = []
     for i, (owner, held) in enumerate(zip(owners, holdings, strict=True)):
         order = numpy_rng(seed, "natural", i, *again).permutation(held)
-        n_test = round(TEST_SHARE * len(held)) if test_per_client is None else test_per_client
-        train, test = order[n_test:][:samples_per_client], order[:n_test]
+        test, train = np.split(order, [n_test(len(held))])
+        train = train[:samples_per_client]
         if not len(train) or not len(test):
             raise InputError(
                 f"natural: client {i} would have {len(train)} samples to train and {len(test)} to "
-                f"test; take fewer than {n_clients} clients"
+                f"test; take fewer than {n_clients} clients, or fewer test samples"
             )
         name = origin.names[owner]
         if n_clients > len(origin.names):
@@ -85,26 +92,22 @@ def _portions(origin: Origin, n_clients: int, seed: int) -> tuple[np.ndarray, li
 
 
 def _people(
-    origin: Origin, n_clients: int, needed: int, seed: int
+    origin: Origin, n_clients: int, suffices: Callable[[int], bool], seed: int
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Owners who have `needed` samples, drawn by group in turn: owner, and samples, of each."""
+    """Owners who have enough samples, drawn by group in turn: owner, and samples, of each."""
     have = np.bincount(origin.owner, minlength=len(origin.names))
-    rng = numpy_rng(seed, "people")
-    kinds = np.unique(origin.groups)
-    waiting = {
-        k: list(rng.permutation(np.flatnonzero((origin.groups == k) & (have >= needed))))
-        for k in kinds
-    }
-    owners: list[int] = []
-    for i in range(n_clients):
-        group = kinds[i % len(kinds)]
-        if not waiting[group]:
+    enough = np.array([suffices(n) for n in have])
+    rng, kinds = numpy_rng(seed, "people"), np.unique(origin.groups)
+    drawn = [list(rng.permutation(np.flatnonzero((origin.groups == k) & enough))) for k in kinds]
+    wanted = np.bincount(np.arange(n_clients) % len(kinds), minlength=len(kinds))
+    for k, count in zip(kinds, wanted, strict=True):
+        if count > len(drawn[k]):
+            group = f" of group {origin.group_names[k]}" if origin.group_names else ""
             raise InputError(
-                f"natural: {sum(origin.groups[owners] == group)} owners of group "
-                f"{group} have {needed} samples, too few for {n_clients} clients; take fewer "
-                "clients or samples"
+                f"natural: {n_clients} clients would take {count} owners{group}, and "
+                f"{len(drawn[k])} have enough samples; take fewer clients or samples of each"
             )
-        owners.append(int(waiting[group].pop()))
+    owners = [int(drawn[i % len(kinds)].pop()) for i in range(n_clients)]
     return np.array(owners), [np.flatnonzero(origin.owner == owner) for owner in owners]
 
 

@@ -15,7 +15,7 @@ from rndcfl.clients import Client, Clients
 from rndcfl.discovery import MIN_SAMPLES
 from rndcfl.errors import InputError, check_number
 from rndcfl.ledger import Ledger, Stopwatch
-from rndcfl.novelty import fit, report_row
+from rndcfl.novelty import fit, readable, report_row
 from rndcfl.predictors import Predictors, squared_errors
 from rndcfl.seeding import numpy_rng
 from rndcfl.standing import NUMBER, Standing
@@ -91,7 +91,8 @@ class Federations:
         """
         check_number("alpha", alpha, 1e-12, 0.5)
         shape = tuple(self.standing.held_out[0][0].shape[1:])
-        if len(newcomer) < MIN_SAMPLES or newcomer.x.shape[1:] != shape:
+        brought = readable(newcomer.x[:1], self.standing.seed).shape[1:]
+        if len(newcomer) < MIN_SAMPLES or brought != shape:
             raise InputError(
                 f"a newcomer brings at least {MIN_SAMPLES} samples of shape {shape}, "
                 f"got {newcomer.x.shape}"

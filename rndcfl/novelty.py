@@ -200,13 +200,18 @@ def spelled(x: np.ndarray, seed: int) -> np.ndarray:
     return vectors.astype(np.float32)[x].transpose(0, 2, 1)[:, :, None]
 
 
+def readable(x: np.ndarray, seed: int) -> np.ndarray:
+    """Inputs as target and predictors read them: text :func:`spelled`, all else as it is."""
+    return spelled(x, seed) if x.dtype == np.int64 else x
+
+
 def _used_samples(
     clients: Clients, i: int, rnd: RND, seed: int, labels: bool, shared: int
 ) -> Tensor:
     """Client i's samples in the order in which they are used: first to train, then to score."""
     x, y = clients[i].x, clients[i].y
     order = numpy_rng(seed, "samples", i).permutation(len(x))[: rnd.n_used(len(x))]
-    chosen = spelled(x[order], shared) if x.dtype == np.int64 else x[order]
+    chosen = readable(x[order], shared)
     if labels:
         assert y is not None
         chosen = with_labels(chosen, y[order], clients.n_classes)

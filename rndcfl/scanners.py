@@ -5,6 +5,8 @@ The same task; what differs are pens, scanners and what was done to the images a
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
@@ -87,13 +89,16 @@ def _mnist(root: Path | None) -> tuple[np.ndarray, np.ndarray]:
 def _usps(root: Path | None) -> tuple[np.ndarray, np.ndarray]:
     packed = find("digits", ["usps.npz"], root)
     if packed:
-        arrays = _arrays(packed)
+        arrays = _arrays(packed, "x_train", "y_train", "x_test", "y_test")
         x = np.concatenate([arrays["x_train"], arrays["x_test"]])
         return x / 255, np.concatenate([arrays["y_train"], arrays["y_test"]])
     official = [find("digits", [name], root) for name in USPS]
     if not all(official):
         raise not_found("digits", USPS, USPS_FROM, root)
-    rows = [load_svmlight_file(str(path), n_features=SIZE**2) for path in official]
+    try:
+        rows = [load_svmlight_file(str(path), n_features=SIZE**2) for path in official]
+    except (OSError, EOFError, ValueError) as problem:
+        raise corrupt(Path(f"{official[0]} or {USPS[1]}"), problem) from None
     x = np.concatenate([images.toarray() for images, _ in rows]).reshape(-1, SIZE, SIZE)
     return (x + 1) / 2, np.concatenate([labels for _, labels in rows]) - 1  # classes 1 to 10
 
@@ -101,52 +106,53 @@ def _usps(root: Path | None) -> tuple[np.ndarray, np.ndarray]:
 def _optdigits(root: Path | None) -> tuple[np.ndarray, np.ndarray]:
     packed = find("digits", ["optdigits.npz"], root)
     if packed:
-        a = _arrays(packed)
+        a = _arrays(packed, "x_train", "y_train", "x_test", "y_test")
         x = np.concatenate([a["x_train"], a["x_test"]])
         y = np.concatenate([a["y_train"], a["y_test"]])
-    else:
-        rows = np.concatenate([
-            _numbers(f"optdigits/optdigits.{part}", ",", root) for part in ("tra", "tes")
-        ])  # fmt: skip
-        x, y = rows[:, :-1].reshape(-1, 8, 8), rows[:, -1]
-    x, y = _checked("Optdigits", packed, x, y)
+        x, y = _checked("Optdigits", packed, x, y)
+        return x / 16, y
+    parts = [_numbers(f"optdigits/optdigits.{part}", ",", 65, root) for part in ("tra", "tes")]
+    rows = np.concatenate([part for part, _ in parts])
+    x, y = _checked("Optdigits", parts[0][1], rows[:, :-1].reshape(-1, 8, 8), rows[:, -1])
     return x / 16, y
 
 
 def _semeion(root: Path | None) -> tuple[np.ndarray, np.ndarray]:
     packed = find("digits", ["semeion.npz"], root)
     if packed:
-        arrays = _arrays(packed)
-        x, y = arrays["x"], arrays["y"]
-    else:
-        rows = _numbers("semeion/semeion.data", None, root)
-        x, y = rows[:, :256].reshape(-1, SIZE, SIZE), rows[:, 256:].argmax(1)
-    return _checked("Semeion", packed, x, y)
+        arrays = _arrays(packed, "x", "y")
+        return _checked("Semeion", packed, arrays["x"], arrays["y"])
+    rows, path = _numbers("semeion/semeion.data", None, 266, root)
+    x, y = rows[:, :256].reshape(-1, SIZE, SIZE), rows[:, 256:].argmax(1)
+    return _checked("Semeion", path, x, y)
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
+def _arrays(path: Path, *names: str) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as packed:
-            return dict(packed)
+            return {name: packed[name] for name in names}
+    except (OSError, EOFError, ValueError, KeyError, zlib.error, zipfile.BadZipFile) as problem:
+        raise corrupt(path, problem) from None
+
+
+def _numbers(
+    file: str, delimiter: str | None, columns: int, root: Path | None
+) -> tuple[np.ndarray, Path]:
+    """The numbers in an official text file, and where it lies."""
+    path = find("digits", [file.split("/")[1]], root)
+    path = path or download("digits", UCI + file, None, root)
+    try:
+        return np.loadtxt(path, delimiter=delimiter, ndmin=2).reshape(-1, columns), path
     except (OSError, ValueError) as problem:
         raise corrupt(path, problem) from None
 
 
-def _numbers(file: str, delimiter: str | None, root: Path | None) -> np.ndarray:
-    path = find("digits", [file.split("/")[1]], root)
-    path = path or download("digits", UCI + file, None, root)
-    try:
-        return np.loadtxt(path, delimiter=delimiter)
-    except ValueError as problem:
-        raise corrupt(path, problem) from None
-
-
 def _checked(
-    source: str, path: Path | None, x: np.ndarray, y: np.ndarray
+    source: str, path: Path, x: np.ndarray, y: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """The same as uint8, if they are the official images and labels, whoever packed them."""
     x, y = x.astype(np.uint8), y.astype(np.uint8)
     rows = sorted(np.insert(x.reshape(len(x), -1), 0, y, axis=1).tolist())  # in any order
     if sha256(map(bytes, rows)) != CONTENT[source]:
-        raise corrupt(path or Path(f"the download of {source}"), "wrong checksum")
+        raise corrupt(path, "wrong checksum")
     return x, y

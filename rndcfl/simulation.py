@@ -89,10 +89,7 @@ def simulate(
     training = LocalTraining(lr, local_epochs, local_steps, batch_size)
     stream = None if isinstance(clients, Clients) else clients
     clients = clients if isinstance(clients, Clients) else clients.clients(0)
-    if clients[0].x.dtype == np.int64 and not callable(model):
-        if model not in (None, "gru"):
-            raise InputError(f"text [n, length] needs model 'gru' or your own, got {model!r}")
-        model = "gru"
+    model = _for_text(clients, model)
     clients = clients.with_test(seed=seed)
     chosen.check(clients)
     if stream is not None and not chosen.streams:
@@ -147,6 +144,24 @@ def _method(name: str, params: dict[str, Any]) -> Method:
         for given in params:
             check_name(f"parameter of method {name!r}", given, known)
     return kind(**params)
+
+
+def _for_text(clients: Clients, model: str | ModelFactory | None) -> str | ModelFactory | None:
+    """The model that was asked for, if it goes with the data: ``"gru"`` with text only."""
+    text, y = clients[0].x.dtype == np.int64, clients[0].y
+    if callable(model) or (not text and model != "gru"):
+        return model
+    if not text or model not in (None, "gru"):
+        needs = (
+            "text [n, length] needs model 'gru'" if text else "model 'gru' needs text; take 'mlp'"
+        )
+        raise InputError(f"{needs} or your own, got {model!r}")
+    if y is not None and y.ndim == 1:
+        raise InputError(
+            "model 'gru' predicts a label at each place, y [n, length]; give a model of your own "
+            "for one label per text"
+        )
+    return "gru"
 
 
 def _on_device(client: Client) -> ClientTensors:

@@ -20,7 +20,7 @@ from rndcfl.discovery import judge
 from rndcfl.findings import ProfileDiscovery
 from rndcfl.ledger import Ledger, Stopwatch
 from rndcfl.networks import device, multiply_adds
-from rndcfl.novelty import MAX_PROFILE, Reports, embed, fit, profile_peers, report_row
+from rndcfl.novelty import MAX_PROFILE, Reports, embed, fit, profile_peers, readable, report_row
 from rndcfl.predictors import RND, Predictors, frozen_target, squared_errors
 from rndcfl.seeding import numpy_rng
 from rndcfl.twosample import profile_test
@@ -53,7 +53,7 @@ class Standing:
     def start(cls, clients: Clients, rnd: RND, seed: int, ledger: Ledger) -> Standing:
         """A first discovery's exchange, with what it leaves behind; costs go into `ledger`."""
         predictors, held_out = fit(clients, rnd, seed, ledger)
-        target = frozen_target(clients.input_shape, rnd, seed)
+        target = frozen_target(tuple(held_out[0][0].shape[1:]), rnd, seed)
         standing = cls(rnd, seed, target, predictors, held_out, [np.empty(0)] * len(clients))
         everybody = list(range(len(clients)))
         standing._score(everybody, ledger)
@@ -91,7 +91,7 @@ class Standing:
             chosen = numpy_rng(self.seed, "watch", key, i).permutation(len(client))[:samples]
             watch = Stopwatch()
             with watch.running():
-                x = torch.from_numpy(client.x[chosen]).to(device())
+                x = torch.from_numpy(readable(client.x[chosen], self.seed)).to(device())
                 now = squared_errors(kept, x, embed(self.target, x))
                 rows = [report_row(e, np.arange(len(e))) for e in (self.errors[i][peers], now)]
                 _, profile, covariance = (np.stack(part) for part in zip(*rows, strict=True))

@@ -87,20 +87,24 @@ def from_tables(
     >>> from_tables([(x[:30], None), (x[30:], None)]).input_shape
     (6,)
     """
-    given = [list(parts) for parts in tables]
-    for i, parts in enumerate(given):
-        for k in range(0, len(parts), 2):
-            parts[k] = _table(i, parts[k])
-            if parts[k].shape[1] != given[0][0].shape[1]:
-                raise InputError(
-                    f"client {i} has a table of {parts[k].shape[1]} columns, client 0 one of "
-                    f"{given[0][0].shape[1]}; all must be alike"
-                )
+    given: list[list[Any]] = []
+    for i, parts in enumerate(tables):
+        if not isinstance(parts, tuple | list) or len(parts) not in (2, 4):
+            raise InputError(f"client {i}: give (x, y) or (x, y, x_test, y_test)")
+        own = list(parts)
+        own[::2] = [_table(i, x) for x in own[::2]]
+        given.append(own)
+        widths = [x.shape[1] for x in own[::2]]
+        if any(width != given[0][0].shape[1] for width in widths):
+            raise InputError(
+                f"client {i} has a table of {widths[-1]} columns, client 0 one of "
+                f"{given[0][0].shape[1]}; all must be alike"
+            )
     if given:
-        scale = Scale.agreed([parts[0] for parts in given])
-        for parts in given:
-            parts[::2] = [scale.fill(x) for x in parts[::2]]
-    return Clients.from_arrays([tuple(parts) for parts in given], groups, dataset)
+        scale = Scale.agreed([own[0] for own in given])
+        for own in given:
+            own[::2] = [scale.fill(x) for x in own[::2]]
+    return Clients.from_arrays([tuple(own) for own in given], groups, dataset)
 
 
 def _table(i: int, given: Any) -> np.ndarray:
@@ -112,4 +116,6 @@ def _table(i: int, given: Any) -> np.ndarray:
         ) from None
     if x.ndim != 2:
         raise InputError(f"client {i}: a table [n, d] is expected, got shape {x.shape}")
+    if np.isinf(x).any():
+        raise InputError(f"client {i}: its table holds infinite values; give NaN for missing ones")
     return x

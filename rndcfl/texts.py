@@ -20,6 +20,7 @@ import numpy as np
 
 from rndcfl.clients import IGNORED
 from rndcfl.datafiles import corrupt, download, find, not_found, sha256
+from rndcfl.errors import InputError
 
 WINDOW = 20  # characters
 VOCABULARY = 500  # characters told apart at most; the others are all "unknown"
@@ -34,7 +35,7 @@ SMS_FROM = "https://github.com/kite1988/nus-sms-corpus"
 SMS_FILES = ("smsCorpus_en_xml_2015.03.09_all.zip", "smsCorpus_zh_xml_2015.03.09.zip")
 SMS_PACKED = "nus_sms.tsv.gz"
 LANGUAGES = {"en": "English", "zh": "Chinese"}
-SEVERAL_PEOPLE = "en015"  # user "0", an id that many share
+SEVERAL_PEOPLE = ("0", "en015")  # an id that many share, and what the table calls it
 COUNTRIES = {"SG": "Singapore", "USA": "United States", "UK": "United Kingdom", "unknown": ""}
 
 PLAYS = "input.txt"
@@ -76,6 +77,8 @@ def windows(people: list[Person]) -> tuple[np.ndarray, np.ndarray, np.ndarray, s
             xs.append(codes[: n * WINDOW].reshape(n, WINDOW))
             ys.append(codes[1 : n * WINDOW + 1].reshape(n, WINDOW))
             owners.append(np.full(n, i))
+    if not xs:
+        raise InputError(f"nobody has written {WINDOW + 1} characters, which is one window")
     y = np.concatenate(ys)
     y = np.where(y == UNKNOWN, IGNORED, y)
     return np.concatenate(xs), y, np.concatenate(owners), UNKNOWN_SHOWN + "".join(common)
@@ -84,7 +87,7 @@ def windows(people: list[Person]) -> tuple[np.ndarray, np.ndarray, np.ndarray, s
 def masked(text: str) -> str:
     """The text on one line, addresses and long numbers that the corpus left in masked as well."""
     text = re.sub(r"\S+@\S+\.\w+", "<EMAIL>", " ".join(text.split()))
-    return re.sub(r"\d[\d -]{4,}\d", "<#>", text)
+    return re.sub(r"\d(?:[ -]?\d){5,}", "<#>", text)
 
 
 def sms(root: Path | None) -> list[Person]:
@@ -102,14 +105,15 @@ def sms(root: Path | None) -> list[Person]:
         rows = _archives(dict(zip(LANGUAGES, (official[0], official[1]), strict=True)))
     else:
         raise not_found("sms", SMS_FILES, SMS_FROM, root)
-    messages: dict[tuple[str, str, str], dict[str, None]] = {}
+    homes: dict[tuple[str, str], str] = {}
+    messages: dict[tuple[str, str], dict[str, None]] = {}
     for language, user, country, text in rows:
-        if user != SEVERAL_PEOPLE:
-            place = COUNTRIES.get(country, country.title())
-            messages.setdefault((language, user, place), {})[masked(text)] = None
+        if user not in SEVERAL_PEOPLE:
+            homes.setdefault((language, user), COUNTRIES.get(country, country.title()))
+            messages.setdefault((language, user), {})[masked(text)] = None
     return [
-        Person(f"{user} {place}".strip(), LANGUAGES[language], "\n".join(texts))
-        for (language, user, place), texts in messages.items()
+        Person(f"{user} {homes[language, user]}".strip(), LANGUAGES[language], "\n".join(texts))
+        for (language, user), texts in messages.items()
     ]
 
 
@@ -141,7 +145,12 @@ def _table(path: Path) -> Iterator[list[str]]:
         lines = gzip.decompress(path.read_bytes()).decode().splitlines()
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as problem:
         raise corrupt(path, problem) from None
-    return (line.split("\t") for line in lines[1:])
+    columns = len(lines[0].split("\t")) if lines else 0
+    for line in lines[1:]:
+        row = line.split("\t")
+        if len(row) != columns:
+            raise corrupt(path, f"a row of {len(row)} columns under a header of {columns}")
+        yield row
 
 
 def _archives(paths: dict[str, Path]) -> Iterator[tuple[str, str, str, str]]:
@@ -150,7 +159,7 @@ def _archives(paths: dict[str, Path]) -> Iterator[tuple[str, str, str, str]]:
         try:
             with zipfile.ZipFile(path) as archive, archive.open(archive.namelist()[0]) as file:
                 root = ElementTree.parse(file).getroot()
-        except (OSError, IndexError, zipfile.BadZipFile, ElementTree.ParseError) as problem:
+        except (OSError, IndexError, zlib.error, zipfile.BadZipFile, SyntaxError) as problem:
             raise corrupt(path, problem) from None
         users: dict[str, str] = {}
         for message in root.iter("message"):
@@ -158,6 +167,7 @@ def _archives(paths: dict[str, Path]) -> Iterator[tuple[str, str, str, str]]:
             user = message.findtext("source/userProfile/userID") or "0"
             country = message.findtext("source/userProfile/country") or ""
             number = users.setdefault(user, f"{language}{len(users) + 1:03}")  # as they appear
+            number = user if user in SEVERAL_PEOPLE else number
             if text.strip() and "BEGIN:VCARD" not in text:
                 yield language, number, country, text
 

@@ -225,9 +225,11 @@ def test_images_and_text_are_left_alone():
 
 
 def test_more_clients_than_people_with_enough_samples(people):
-    with pytest.raises(InputError, match="too few for 7 clients; take fewer clients or samples"):
+    with pytest.raises(InputError, match="have enough samples; take fewer clients or samples"):
         make_clients(people, "natural", 7, samples_per_client=14, test_per_client=2)
-    with pytest.raises(InputError, match="natural: 0 owners of group 0 have 50 samples"):
+    with pytest.raises(
+        InputError, match=r"2 clients would take 1 owners of group .*, and 0 have enough"
+    ):
         make_clients(people, "natural", 2, samples_per_client=50)
 
 
@@ -260,3 +262,11 @@ def test_unusable_arguments(hospitals, setting, params, message):
 def test_ordinary_data_do_not_say_whose_they_are(tiny_dataset):
     with pytest.raises(InputError, match=r"tiny does not say whose its samples are.*heart-disease"):
         make_clients(tiny_dataset, "natural")
+
+
+def test_owners_of_two_samples_are_not_drawn():
+    data = dataset(np.repeat(np.arange(6), [2, 2, 1, 1, 9, 9]), "abcdef")
+    for seed in range(10):
+        assert {c.name for c in make_clients(data, "natural", 2, seed=seed)} <= set("abef")
+        few = make_clients(data, "natural", 2, seed=seed, test_per_client=5)
+        assert {c.name for c in few} == set("ef")

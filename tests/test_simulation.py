@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -211,6 +213,30 @@ def test_who_counts_up_and_who_counts_down_learn_apart(alphabets):
 def test_text_has_its_model(alphabets, model):
     with pytest.raises(InputError, match=f"text .* needs model 'gru' or your own, got {model!r}"):
         simulate(alphabets, "local", 1, model)
+
+
+def test_a_model_of_text_has_its_data(alphabets, clients):
+    with pytest.raises(
+        InputError, match=r"model 'gru' needs text; take 'mlp' or your own, got 'gru'"
+    ):
+        simulate(clients, "local", 1, "gru")
+    whole = [(client.x, client.x[:, 0]) for client in alphabets]
+    with pytest.raises(InputError, match="predicts a label at each place"):
+        simulate(Clients.from_arrays(whole), "local", 1)
+
+
+def test_text_that_turns_round_rings_the_bell(alphabets):
+    class Turning:
+        """Client 0 counts up in rounds 0 and 1, and down from then on."""
+
+        def clients(self, round):
+            members = list(alphabets.members)
+            if round > 1:
+                members[0] = replace(members[1], group=1)
+            return replace(alphabets, members=tuple(members))
+
+    history = simulate(Turning(), "rnd", 3, on_signal=True)
+    assert history.labels.tolist() == [[0, 1, 0, 1], [0, 1, 0, 1], [1, 1, 0, 1]]
 
 
 # --- what the models say ------------------------------------------------------------------------
