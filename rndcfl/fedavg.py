@@ -129,7 +129,7 @@ def average(states: Sequence[State], weights: Sequence[float]) -> State:
     for name, first in states[0].items():
         total = torch.zeros_like(first, dtype=torch.float64)
         for share, state in zip(shares, states, strict=True):
-            total += state[name].double().mul_(share)  # in place: models are large
+            total.add_(state[name], alpha=share)  # float64 without a copy: models are large
         result[name] = (total if first.is_floating_point() else total.round()).to(first.dtype)
     return result
 
@@ -151,7 +151,8 @@ def evaluate_on(
     model.eval()
     with torch.inference_mode():
         logits = torch.cat([model(x[k : k + 512]) for k in range(0, len(x), 512)])
-        return [
-            (float(F.cross_entropy(own, y)), float((own.argmax(1) == y).double().mean()))
-            for own, (_, y) in zip(logits.split(sizes), data, strict=True)
-        ]
+        y = torch.cat([y for _, y in data])
+        losses = F.cross_entropy(logits, y, reduction="none")
+        scores = torch.stack([losses.double(), (logits.argmax(1) == y).double()]).cpu().numpy()
+    sums = np.add.reduceat(scores, np.cumsum([0, *sizes[:-1]]), axis=1)
+    return [(float(loss), float(right)) for loss, right in (sums / sizes).T]

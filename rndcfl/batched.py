@@ -1,0 +1,159 @@
+"""Local training of many clients at once, to the result of one after the other.
+
+Clients share no weights, so that a step on the sum of their losses is a step of each on its own:
+weights are stacked, and every layer is one product for all (:mod:`rndcfl.stacked`).
+
+A linear first layer is the largest matrix of a small model, and it need not be touched at every
+step. With X the client's samples [n, d] and D the gradients with respect to the layer's outputs,
+a step adds -lr D^T X to its weights W. So they stay at W + M^T X, with M [n, hidden] the sum of
+all -lr D, and the outputs on X are
+
+    X (W + M^T X)^T = X W^T + (X X^T) M
+
+A client with few samples computes X W^T and X X^T once, steps on M alone, and builds its weights
+at the end. In exact arithmetic nothing changes, in float32 the rounding does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rndcfl.fedavg import LocalTraining, State, train_locally
+from rndcfl.ledger import nbytes
+from rndcfl.stacked import forward, side_by_side, stackable
+
+CHUNK = 16  # clients at once; more are not faster once a CPU's caches are full
+LARGE = 2**23  # bytes of a model from which on one client keeps the processor busy
+
+Batches = list[np.ndarray]  # of one client: the samples of each step
+
+
+def train_clients(
+    model: nn.Module,
+    starts: Sequence[State],
+    data: Sequence[tuple[Tensor, Tensor]],
+    training: LocalTraining,
+    rngs: Sequence[np.random.Generator],
+) -> list[tuple[State, int]]:
+    """What :func:`~rndcfl.fedavg.train_locally` gives for each client, up to rounding.
+
+    Models that :func:`~rndcfl.stacked.stackable` does not know, and large ones, are trained one
+    client after the other.
+
+    Parameters
+    ----------
+    model : a model of the right architecture; its own weights may be overwritten.
+    starts : where each client starts from; not changed.
+    data : each client's samples [n, \\*shape] and labels [n].
+    training : how.
+    rngs : each client's own generator.
+
+    Returns
+    -------
+    For each client (state, n_seen): the trained model, and how many samples it was shown.
+    """
+    if len(starts) < 2 or not stackable(model) or nbytes(starts[0].values()) >= LARGE:
+        return [
+            train_locally(model, start, x, y, training, rng)
+            for start, (x, y), rng in zip(starts, data, rngs, strict=True)
+        ]
+    batches = [training.batches(len(y), rng) for (_, y), rng in zip(data, rngs, strict=True)]
+    trained: dict[int, State] = {}
+    by_size = np.argsort([len(y) for _, y in data], kind="stable")  # little to fill up
+    for some in np.split(by_size, range(CHUNK, len(by_size), CHUNK)):
+        own = [[of[i] for i in some] for of in (starts, data, batches)]
+        trained |= dict(zip(map(int, some), _train(model, *own, training.lr), strict=True))
+    return [(trained[i], sum(map(len, batches[i]))) for i in range(len(starts))]
+
+
+def _train(
+    network: nn.Sequential,
+    starts: list[State],
+    data: list[tuple[Tensor, Tensor]],
+    batches: list[Batches],
+    lr: float,
+) -> list[State]:
+    """Train a few clients together; each state is a slice of the stack."""
+    x, y = _filled([x for x, _ in data]), _filled([y for _, y in data])
+    stack = {name: torch.stack([start[name] for start in starts]) for name in starts[0]}
+    weights, first, images = dict(stack), None, isinstance(network[0], nn.Conv2d)
+    if not images:
+        x, network = x.flatten(2), network[1:] if isinstance(network[0], nn.Flatten) else network
+        name, layer = next(network.named_children())
+        if isinstance(layer, nn.Linear) and y.shape[1] <= min(x.shape[2], 2 * layer.out_features):
+            first = _FirstLayer(weights.pop(f"{name}.weight"), weights.pop(f"{name}.bias"), x)
+            network = network[1:]
+    rows = torch.arange(len(x), device=x.device)[:, None]
+    for w in weights.values():
+        w.requires_grad_()
+    for step in range(max(map(len, batches))):
+        index, share = (t.to(x.device) for t in _step(batches, step, filler=x.shape[1] - 1))
+        inputs = first.outputs(rows, index) if first else x[rows, index]
+        output = forward(network, weights, side_by_side(inputs) if images else inputs)
+        losses = F.cross_entropy(output.flatten(0, 1), y[rows, index].flatten(), reduction="none")
+        wanted = [*weights.values(), *([inputs] if first else [])]
+        gradients = torch.autograd.grad((losses * share.flatten()).sum(), wanted)
+        with torch.no_grad():
+            for w, gradient in zip(weights.values(), gradients, strict=False):
+                w.sub_(gradient, alpha=lr)
+            if first:
+                first.step(rows, index, gradients[-1], lr)
+    if first:
+        first.finish()
+    return [{name: w[i].detach() for name, w in stack.items()} for i in range(len(starts))]
+
+
+def _filled(parts: list[Tensor]) -> Tensor:
+    """Stack samples of clients of unlike sizes, filled up with zeros, and at least one of them."""
+    filled = parts[0].new_zeros(len(parts), 1 + max(map(len, parts)), *parts[0].shape[1:])
+    for row, part in zip(filled, parts, strict=True):
+        row[: len(part)] = part
+    return filled
+
+
+def _step(batches: list[Batches], step: int, filler: int) -> tuple[Tensor, Tensor]:
+    """Samples of everybody's batch number `step`, and the weight of each in its client's loss.
+
+    Short batches are filled up with a sample of weight zero; who has finished has only those.
+    """
+    own = [b[step] if step < len(b) else b[0][:0] for b in batches]
+    index = np.full((len(own), max(map(len, own))), filler)
+    share = np.zeros(index.shape, np.float32)
+    for i, batch in enumerate(own):
+        index[i, : len(batch)] = batch
+        share[i, : len(batch)] = 1 / max(1, len(batch))
+    return torch.from_numpy(index), torch.from_numpy(share)
+
+
+@dataclass
+class _FirstLayer:
+    """Linear layers [clients, hidden, d] on samples [clients, n, d], moved within their span."""
+
+    weight: Tensor
+    bias: Tensor
+    x: Tensor
+
+    def __post_init__(self) -> None:
+        self.start = torch.baddbmm(self.bias[:, None], self.x, self.weight.mT)
+        self.gram = torch.bmm(self.x, self.x.mT) + 1  # a bias is the weight of an input of 1
+        self.moved = torch.zeros_like(self.start)
+
+    def outputs(self, rows: Tensor, index: Tensor) -> Tensor:
+        """The layers' outputs on some samples, to differentiate by."""
+        start, gram = self.start[rows, index], self.gram[rows, index]
+        return torch.baddbmm(start, gram, self.moved).requires_grad_()
+
+    def step(self, rows: Tensor, index: Tensor, gradient: Tensor, lr: float) -> None:
+        """Step on the samples that :meth:`outputs` was asked for."""
+        self.moved[rows, index] -= lr * gradient
+
+    def finish(self) -> None:
+        """Build the weights, in place."""
+        self.weight.baddbmm_(self.moved.mT, self.x)
+        self.bias += self.moved.sum(1)
