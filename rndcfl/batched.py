@@ -16,6 +16,7 @@ at the end. In exact arithmetic nothing changes, in float32 the rounding does.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -67,8 +68,11 @@ def train_clients(
     trained: dict[int, State] = {}
     by_size = np.argsort([len(y) for _, y in data], kind="stable")  # little to fill up
     for some in np.split(by_size, range(CHUNK, len(by_size), CHUNK)):
-        own = [[of[i] for i in some] for of in (starts, data, batches)]
-        trained |= dict(zip(map(int, some), _train(model, *own, training.lr), strict=True))
+        found = _train(
+            model, [starts[i] for i in some], [data[i] for i in some],
+            [batches[i] for i in some], training.lr,
+        )  # fmt: skip
+        trained |= dict(zip(map(int, some), found, strict=True))
     return [(trained[i], sum(map(len, batches[i]))) for i in range(len(starts))]
 
 
@@ -84,11 +88,12 @@ def _train(
     stack = {name: torch.stack([start[name] for start in starts]) for name in starts[0]}
     weights, first, images = dict(stack), None, isinstance(network[0], nn.Conv2d)
     if not images:
-        x, network = x.flatten(2), network[1:] if isinstance(network[0], nn.Flatten) else network
+        x, network = x.flatten(2), network if isinstance(network[0], nn.Linear) else _rest(network)
         name, layer = next(network.named_children())
-        if isinstance(layer, nn.Linear) and y.shape[1] <= min(x.shape[2], 2 * layer.out_features):
+        assert isinstance(layer, nn.Linear)
+        if y.shape[1] <= min(layer.in_features, 2 * layer.out_features):  # as measured
             first = _FirstLayer(weights.pop(f"{name}.weight"), weights.pop(f"{name}.bias"), x)
-            network = network[1:]
+            network = _rest(network)
     rows = torch.arange(len(x), device=x.device)[:, None]
     for w in weights.values():
         w.requires_grad_()
@@ -98,15 +103,21 @@ def _train(
         output = forward(network, weights, side_by_side(inputs) if images else inputs)
         losses = F.cross_entropy(output.flatten(0, 1), y[rows, index].flatten(), reduction="none")
         wanted = [*weights.values(), *([inputs] if first else [])]
-        gradients = torch.autograd.grad((losses * share.flatten()).sum(), wanted)
+        gradients = list(torch.autograd.grad((losses * share.flatten()).sum(), wanted))
         with torch.no_grad():
-            for w, gradient in zip(weights.values(), gradients, strict=False):
-                w.sub_(gradient, alpha=lr)
             if first:
-                first.step(rows, index, gradients[-1], lr)
+                *gradients, moving = gradients
+                first.step(rows, index, moving, lr)
+            for w, gradient in zip(weights.values(), gradients, strict=True):
+                w.sub_(gradient, alpha=lr)
     if first:
         first.finish()
     return [{name: w[i].detach() for name, w in stack.items()} for i in range(len(starts))]
+
+
+def _rest(network: nn.Sequential) -> nn.Sequential:
+    """All layers but the first, under the names they had."""
+    return nn.Sequential(OrderedDict(list(network.named_children())[1:]))
 
 
 def _filled(parts: list[Tensor]) -> Tensor:

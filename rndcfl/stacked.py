@@ -6,6 +6,8 @@ channels of one grouped convolution; a linear layer sees them as the batch of on
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -14,21 +16,25 @@ OF_IMAGES = (nn.Conv2d, nn.ReLU, nn.MaxPool2d, nn.AdaptiveAvgPool2d)
 OF_VECTORS = (nn.Linear, nn.ReLU)
 
 
-def stackable(network: nn.Module) -> bool:
+def stackable(network: nn.Module) -> TypeGuard[nn.Sequential]:
     """Whether :func:`forward` knows all layers of `network`.
 
     Convolutions, ReLU and pooling, flattened, then linear layers and ReLU, all in one
-    ``nn.Sequential``. A subclass of one of these may compute something else and does not count.
+    ``nn.Sequential``. A subclass of one of these may compute something else and does not count;
+    nor does a network that uses a layer or a weight twice, or keeps weights fixed.
     """
-    layers = list(network.children())
+    if type(network) is not nn.Sequential:
+        return False
+    layers, parameters = list(network), list(network.parameters())
     flat = [i for i, layer in enumerate(layers) if type(layer) is nn.Flatten]
     ahead, behind = (layers[: flat[0]], layers[flat[0] + 1 :]) if flat else ([], layers)
     return (
-        type(network) is nn.Sequential
-        and all(type(layer) in OF_IMAGES for layer in ahead)
+        all(type(layer) in OF_IMAGES for layer in ahead)
         and all(type(layer) in OF_VECTORS for layer in behind)
+        and isinstance([*ahead, *behind, None][0], nn.Conv2d if ahead else nn.Linear)
         and all(_usual(layer) for layer in layers)
-        and all(p.requires_grad for p in network.parameters())
+        and all(p.requires_grad for p in parameters)
+        and (len(set(layers)), len(parameters)) == (len(layers), len(network.state_dict()))
     )
 
 
@@ -71,6 +77,8 @@ def forward(network: nn.Module, parameters: dict[str, Tensor], x: Tensor) -> Ten
         elif isinstance(layer, nn.Linear):
             weight, bias = parameters[f"{name}.weight"], parameters[f"{name}.bias"]
             x = x @ weight.mT + bias[:, None]
+        elif isinstance(layer, nn.ReLU):
+            x = torch.relu(x)  # never in place: x may be what gradients are asked for
         else:
             x = layer(x)
     return x
