@@ -146,11 +146,16 @@ def evaluate_on(
     data = list(data)
     if not data:
         return []
-    x, sizes = torch.cat([x for x, _ in data]), [len(y) for _, y in data]
+    sizes = [len(y) for _, y in data]
+    passes = np.flatnonzero(np.diff(np.cumsum(sizes) // 512)) + 1  # some 512 samples in each
     model.load_state_dict(state)
     model.eval()
     with torch.inference_mode():
-        logits = torch.cat([model(x[k : k + 512]) for k in range(0, len(x), 512)])
+        found = []
+        for some in np.split(np.arange(len(data)), passes):
+            x = torch.cat([data[i][0] for i in some])
+            found += [model(part) for part in x.split(512)]
+        logits = torch.cat(found)
         y = torch.cat([y for _, y in data])
         losses = F.cross_entropy(logits, y, reduction="none")
         scores = torch.stack([losses.double(), (logits.argmax(1) == y).double()]).cpu().numpy()
