@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -66,8 +65,10 @@ def train_clients(
         ]
     batches = [training.batches(len(y), rng) for (_, y), rng in zip(data, rngs, strict=True)]
     trained: dict[int, State] = {}
-    by_size = np.argsort([len(y) for _, y in data], kind="stable")  # little to fill up
-    for some in np.split(by_size, range(CHUNK, len(by_size), CHUNK)):
+    seen: dict[int, int] = {}
+    models = [seen.setdefault(id(start), len(seen)) for start in starts]  # numbers from 0 on
+    alike = np.lexsort((models, [len(y) for _, y in data]))
+    for some in np.split(alike, range(CHUNK, len(alike), CHUNK)):
         found = _train(
             model, [starts[i] for i in some], [data[i] for i in some],
             [batches[i] for i in some], training.lr,
@@ -85,15 +86,15 @@ def _train(
 ) -> list[State]:
     """Train a few clients together; each state is a slice of the stack."""
     x, y = _filled([x for x, _ in data]), _filled([y for _, y in data])
-    stack = {name: torch.stack([start[name] for start in starts]) for name in starts[0]}
-    weights, first, images = dict(stack), None, isinstance(network[0], nn.Conv2d)
+    first, images = None, isinstance(network[0], nn.Conv2d)
     if not images:
         x, network = x.flatten(2), network if isinstance(network[0], nn.Linear) else _rest(network)
         name, layer = next(network.named_children())
         assert isinstance(layer, nn.Linear)
         if y.shape[1] <= min(layer.in_features, 2 * layer.out_features):  # as measured
-            first = _FirstLayer(weights.pop(f"{name}.weight"), weights.pop(f"{name}.bias"), x)
-            network = _rest(network)
+            first, network = _FirstLayer(name, starts, x), _rest(network)
+    rest = network.state_dict()
+    weights = {name: torch.stack([start[name] for start in starts]) for name in rest}
     rows = torch.arange(len(x), device=x.device)[:, None]
     for w in weights.values():
         w.requires_grad_()
@@ -111,8 +112,8 @@ def _train(
             for w, gradient in zip(weights.values(), gradients, strict=True):
                 w.sub_(gradient, alpha=lr)
     if first:
-        first.finish()
-    return [{name: w[i].detach() for name, w in stack.items()} for i in range(len(starts))]
+        weights |= first.weights()
+    return [{name: weights[name][i].detach() for name in starts[i]} for i in range(len(starts))]
 
 
 def _rest(network: nn.Sequential) -> nn.Sequential:
@@ -142,17 +143,19 @@ def _step(batches: list[Batches], step: int, filler: int) -> tuple[Tensor, Tenso
     return torch.from_numpy(index), torch.from_numpy(share)
 
 
-@dataclass
 class _FirstLayer:
     """Linear layers [clients, hidden, d] on samples [clients, n, d], moved within their span."""
 
-    weight: Tensor
-    bias: Tensor
-    x: Tensor
-
-    def __post_init__(self) -> None:
-        self.start = torch.baddbmm(self.bias[:, None], self.x, self.weight.mT)
-        self.gram = torch.bmm(self.x, self.x.mT) + 1  # a bias is the weight of an input of 1
+    def __init__(self, name: str, starts: list[State], x: Tensor) -> None:
+        self.names, self.x = (f"{name}.weight", f"{name}.bias"), x
+        weights, biases = ([start[name] for start in starts] for name in self.names)
+        if all(start is starts[0] for start in starts):  # one product for all, and no copies
+            self.start = F.linear(x, weights[0], biases[0])
+            self.weight, self.bias = weights[0].expand(len(x), -1, -1), biases[0]
+        else:
+            self.weight, self.bias = torch.stack(weights), torch.stack(biases)
+            self.start = torch.baddbmm(self.bias[:, None], x, self.weight.mT)
+        self.gram = torch.bmm(x, x.mT) + 1  # a bias is the weight of an input of 1
         self.moved = torch.zeros_like(self.start)
 
     def outputs(self, rows: Tensor, index: Tensor) -> Tensor:
@@ -164,7 +167,7 @@ class _FirstLayer:
         """Step on the samples that :meth:`outputs` was asked for."""
         self.moved[rows, index] -= lr * gradient
 
-    def finish(self) -> None:
-        """Build the weights, in place."""
-        self.weight.baddbmm_(self.moved.mT, self.x)
-        self.bias += self.moved.sum(1)
+    def weights(self) -> dict[str, Tensor]:
+        """Where the layers have moved to, by name."""
+        weight = torch.baddbmm(self.weight, self.moved.mT, self.x)
+        return dict(zip(self.names, (weight, self.bias + self.moved.sum(1)), strict=True))
