@@ -187,7 +187,7 @@ def _numbers(ctx: click.Context, param: click.Parameter, value: str) -> tuple[in
 @click.option("--samples", type=click.IntRange(1), default=50, show_default=True,
               help="Training images per client.")  # fmt: skip
 @click.option("--repeats", type=click.IntRange(1), default=3, show_default=True)
-@click.option("--rounds", type=click.IntRange(1), default=2, show_default=True,
+@click.option("--rounds", type=click.IntRange(1), default=1, show_default=True,
               help="Rounds of a run; its setting up is part of the time.")  # fmt: skip
 @click.option("--dataset", default="fashion-mnist-mini", show_default=True, metavar="D")
 @click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path),
