@@ -211,6 +211,8 @@ def _average(run: Run, trained: dict[int, State]) -> None:
 
 def _participants(n: int, share: float, seed: int, r: int) -> np.ndarray:
     """The clients with the smallest draws, bool [n]; each client's draw is its own."""
+    if share == 1:
+        return np.ones(n, dtype=bool)
     draws = [numpy_rng(seed, "participation", r, i).random() for i in range(n)]
     return np.argsort(np.argsort(draws)) < max(1, round(share * n))
 
