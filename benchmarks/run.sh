@@ -5,6 +5,8 @@ set -eu
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-.venv/bin/python}
 OUT=${OUT:-benchmarks/out}
+mkdir -p "$OUT"
+OUT=$(cd "$OUT" && pwd)
 TORCH=$("$PYTHON" -c 'import torch; print(torch.__version__.split("+")[0])')
 environment() { # name, requirements
     [ -f ".venv-$1/.ready" ] && return
@@ -15,7 +17,7 @@ environment() { # name, requirements
 environment fluke "fluke-fl>=0.8,<0.9"
 environment flower "flwr[simulation]>=1.41,<1.43"
 # Flower neither reports home nor installs by itself, and keeps its files here.
-export FLWR_HOME="$PWD/$OUT/flwr" FLWR_TELEMETRY_ENABLED=0 FLWR_DISABLE_UPDATE_CHECK=1
+export FLWR_HOME="$OUT/flwr" FLWR_TELEMETRY_ENABLED=0 FLWR_DISABLE_UPDATE_CHECK=1
 export FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION=1 RAY_USAGE_STATS_ENABLED=0
 rm -f "$OUT/results.jsonl"
 "$PYTHON" benchmarks/frameworks.py job "$OUT"

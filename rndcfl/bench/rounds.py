@@ -10,6 +10,10 @@ Three ways to the same round:
 Each client draws its samples on its own, so that any dataset serves any number of clients and an
 image may be with several. FedAvg: one epoch in batches of 32. IFCA: 10 full-batch steps, as in its
 paper, with k = 4. Images of the four groups are turned by 0, 90, 180 and 270 degrees.
+
+How much faster ``batched`` can be is bounded by arithmetic: with 50 samples of 784 values, k passes
+to choose a model and 10 steps cost the loop 3.4 times what they cost :mod:`rndcfl.batched`. The
+rest is the overhead of small calls, and cores that a single client cannot keep busy.
 """
 
 from __future__ import annotations
