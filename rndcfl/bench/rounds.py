@@ -12,7 +12,7 @@ image may be with several. FedAvg: one epoch in batches of 32. IFCA: 10 full-bat
 paper, with k = 4. Images of the four groups are turned by 0, 90, 180 and 270 degrees.
 
 How much faster ``batched`` can be is bounded by arithmetic: with 50 samples of 784 values, k passes
-to choose a model and 10 steps cost the loop 3.4 times what they cost :mod:`rndcfl.batched`. The
+to choose a model and 10 steps cost the loop 3.3 times what they cost :mod:`rndcfl.batched`. The
 rest is the overhead of small calls, and cores that a single client cannot keep busy.
 """
 
