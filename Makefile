@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup reproduce test lab lint clean
+.PHONY: setup reproduce test lab lint frameworks clean
 
 setup: $(READY)
 
@@ -29,5 +29,8 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/nbstripout --keep-id --extra-keys "metadata.papermill cell.metadata.papermill" --verify notebooks/*.ipynb
 
+frameworks: $(READY)
+	benchmarks/run.sh
+
 clean:
-	rm -rf .venv papermill_runs/smoke papermill_runs/demo papermill_runs/interactive
+	rm -rf .venv .venv-fluke .venv-flower benchmarks/out papermill_runs/smoke papermill_runs/demo papermill_runs/interactive

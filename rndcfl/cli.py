@@ -1,4 +1,4 @@
-"""The command line: ``rndcfl reproduce``, ``list`` and ``discover``."""
+"""The command line: ``rndcfl reproduce``, ``list``, ``discover`` and ``bench``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from rndcfl import __version__
+from rndcfl.bench.cli import bench
 from rndcfl.errors import InputError
 from rndcfl.parameters import PROFILES
 
@@ -200,6 +201,8 @@ def discover(
         write_whole(file, json.dumps(result, indent=1) + "\n")
         click.echo(f"written to {file}")
 
+
+main.add_command(bench)
 
 if __name__ == "__main__":
     main()

@@ -1,8 +1,7 @@
-"""IFCA's own experiments (Ghosh et al., arXiv 2006.04088), computed for many clients at once.
+"""IFCA's own experiments (Ghosh et al., arXiv 2006.04088), at their size.
 
-The simulation trains one client after the other, whatever the method. With a thousand clients and
-nothing but full-batch steps, clients are better stacked: weights [clients, in, out], one batched
-matrix product per layer. A test holds this against :func:`rndcfl.fedavg.train_locally`.
+With the paper's 1200 clients of 200 images, images are turned when they are needed and trained
+models are added up as they come, so that memory holds a few clients at a time.
 """
 
 from __future__ import annotations
@@ -13,48 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
-from torch.nn import functional as F
+from torch import Tensor, nn
 
+from rndcfl.batched import CHUNK, train_clients
 from rndcfl.datasets import Dataset
 from rndcfl.errors import InputError
-from rndcfl.fedavg import copy_state
+from rndcfl.fedavg import LocalTraining, State, copy_state, evaluate_on
 from rndcfl.metrics import ari
 from rndcfl.networks import build_model
 from rndcfl.seeding import numpy_rng
 
 # --- rotated MNIST ------------------------------------------------------------------------------
-
-Weights = list[Tensor]  # w1 [clients, d, hidden], b1 [clients, 1, hidden], w2, b2 likewise
-
-
-def mlp_weights(seed: int, d: int, n_classes: int, *key: str | int) -> Weights:
-    """Initial weights of the task model ``"mlp"`` for one client, ready to be stacked."""
-    state = copy_state(build_model("mlp", (d,), n_classes, seed, *key))
-    return [w.T[None].contiguous() if w.ndim == 2 else w[None, None] for w in state.values()]
-
-
-def logits(weights: Weights, x: Tensor) -> Tensor:
-    """Each client's model on its own samples: [clients, n, d] -> [clients, n, classes]."""
-    w1, b1, w2, b2 = weights
-    return torch.baddbmm(b2, torch.relu(torch.baddbmm(b1, x, w1)), w2)
-
-
-def mean_losses(output: Tensor, y: Tensor) -> Tensor:
-    """Mean cross-entropy of each client [clients], from its logits and labels [clients, n]."""
-    return F.cross_entropy(output.transpose(1, 2), y, reduction="none").mean(1)
-
-
-def full_batch_steps(weights: Weights, x: Tensor, y: Tensor, steps: int, lr: float) -> Weights:
-    """Every client takes `steps` steps of gradient descent on all its samples."""
-    weights = [w.clone().requires_grad_() for w in weights]
-    for _ in range(steps):
-        loss = mean_losses(logits(weights, x), y).sum()  # clients do not share weights
-        gradients = torch.autograd.grad(loss, weights)
-        with torch.no_grad():
-            for w, gradient in zip(weights, gradients, strict=True):
-                w.sub_(gradient, alpha=lr)
-    return [w.detach() for w in weights]
 
 
 @dataclass(frozen=True)
@@ -81,24 +49,26 @@ class Rotated:
         groups = np.repeat(np.arange(4), per_turn)
         return cls(torch.tensor(x[:, 0]), torch.tensor(y), order, groups)
 
-    def chunk(self, members: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Data of some clients: x [members, samples, d], y [members, samples]."""
-        x = [torch.rot90(self.images[self.order[i]], int(self.groups[i]), (1, 2)) for i in members]
-        return torch.stack([v.flatten(1) for v in x]), self.labels[self.order[members]]
+    def data(self, members: np.ndarray) -> list[tuple[Tensor, Tensor]]:
+        """Samples [samples, d] and labels [samples] of some clients."""
+        return [
+            (torch.rot90(self.images[own], int(turns), (1, 2)).flatten(1), self.labels[own])
+            for own, turns in zip(self.order[members], self.groups[members], strict=True)
+        ]
 
 
-def best_of(models: list[Weights], x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """For each client [clients] the model of least loss on its data, and that model's accuracy."""
-    outputs = [logits([w.expand(len(x), -1, -1) for w in model], x) for model in models]
-    losses = torch.stack([mean_losses(output, y) for output in outputs])
-    right = torch.stack([(output.argmax(2) == y).double().mean(1) for output in outputs])
-    choice = losses.argmin(0)
-    return choice, right.gather(0, choice[None])[0]
+def best_of(
+    network: nn.Module, models: list[State], data: list[tuple[Tensor, Tensor]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each client the model of least loss on its data, and that model's accuracy."""
+    scores = np.array([evaluate_on(network, model, data) for model in models])  # [k, clients, 2]
+    choice = scores[:, :, 0].argmin(0)
+    return choice, scores[choice, np.arange(len(data)), 1]
 
 
 def ifca_rotated(
     dataset: Dataset, seed: int, rounds: int, images: int | None = None, samples: int = 200,
-    steps: int = 10, lr: float = 0.1, chunk: int = 10,
+    steps: int = 10, lr: float = 0.1, chunk: int = CHUNK,
 ) -> pd.DataFrame:  # fmt: skip
     """IFCA told k = 4 on images turned by 0, 90, 180 and 270 degrees, the paper's experiment.
 
@@ -111,7 +81,7 @@ def ifca_rotated(
     images : training images used per rotation; None: all. 60,000 images with 200 samples are the
         paper's 1200 clients. Test images are always all: MNIST's first are harder than its last.
     samples, steps, lr : images per client, full-batch steps per round, learning rate (the paper's).
-    chunk : clients computed at once; more is not faster once caches are full.
+    chunk : clients computed at once.
 
     Returns
     -------
@@ -122,29 +92,31 @@ def ifca_rotated(
     train = Rotated.of(dataset.x_train[:images], dataset.y_train[:images], samples, seed, "train")
     test = Rotated.of(x_test, y_test, min(samples, len(x_test)), seed, "test")
     d = train.images[0].numel()
-    models = [mlp_weights(seed, d, dataset.n_classes, "ifca", k) for k in range(4)]
+    networks = [build_model("mlp", (d,), dataset.n_classes, seed, "ifca", k) for k in range(4)]
+    network, models = networks[0], [copy_state(model) for model in networks]
+    training = LocalTraining(lr, local_steps=steps, batch_size=None)
     rows = []
     for r in range(rounds):
         start, choices = time.perf_counter(), []
-        sums = [[torch.zeros_like(w) for w in model] for model in models]
+        sums = [{name: torch.zeros_like(w) for name, w in model.items()} for model in models]
         for members in _chunks(train, chunk):
-            x, y = train.chunk(members)
-            with torch.inference_mode():
-                choice, _ = best_of(models, x, y)
-            own = [torch.cat([models[k][p] for k in choice]) for p in range(4)]
-            trained = full_batch_steps(own, x, y, steps, lr)
-            for k, total in enumerate(sums):
-                for t, w in zip(total, trained, strict=True):
-                    t += w[choice == k].sum(0)
-            choices.append(choice.numpy())
+            data = train.data(members)
+            choice, _ = best_of(network, models, data)
+            rngs = [numpy_rng(seed, "local training", r, i) for i in members]
+            trained = train_clients(network, [models[k] for k in choice], data, training, rngs)
+            for k, (state, _) in zip(choice, trained, strict=True):
+                for name, total in sums[k].items():
+                    total += state[name]
+            choices.append(choice)
         labels = np.concatenate(choices)
-        members_of = np.bincount(labels, minlength=4)
+        members_of = np.bincount(labels, minlength=4).tolist()
         models = [
-            [t / count for t in total] if count else model
+            {name: t / count for name, t in total.items()} if count else model
             for model, total, count in zip(models, sums, members_of, strict=True)
         ]
-        with torch.inference_mode():
-            right = torch.cat([best_of(models, *test.chunk(m))[1] for m in _chunks(test, chunk)])
+        right = np.concatenate(
+            [best_of(network, models, test.data(m))[1] for m in _chunks(test, chunk)]
+        )
         rows.append(dict(
             round=r, accuracy=float(right.mean()), ari=ari(train.groups, labels),
             clients=len(labels), seconds=time.perf_counter() - start,

@@ -11,16 +11,10 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from rndcfl.batched import train_clients
 from rndcfl.clients import Client, Clients
 from rndcfl.errors import InputError, check_name, check_number
-from rndcfl.fedavg import (
-    LocalTraining,
-    State,
-    average,
-    copy_state,
-    evaluate_on,
-    train_locally,
-)  # fmt: skip
+from rndcfl.fedavg import LocalTraining, State, average, copy_state, evaluate_on
 from rndcfl.history import History
 from rndcfl.ledger import COSTS, Stopwatch, nbytes
 from rndcfl.methods import METHODS, Method, Run
@@ -177,21 +171,22 @@ def _move(run: Run, method: Method, labels: np.ndarray) -> None:
 
 def _train(run: Run, method: Method, r: int) -> dict[int, State]:
     """Every participant trains from its federation's model: client -> trained model."""
-    trained = {}
-    for i in map(int, np.flatnonzero(run.participants)):
-        federation, own, watch = run.labels[i], run.data[i], Stopwatch()
-        with watch.running():
-            rng = numpy_rng(run.seed, "local training", r, i)
-            trained[i], seen = train_locally(
-                run.network, run.models[federation], own.x, own.y, run.training, rng
-            )
-        members = int((run.labels == federation).sum())
-        up, down = method.traffic(members, nbytes(trained[i].values()))
+    who, watch = list(map(int, np.flatnonzero(run.participants))), Stopwatch()
+    with watch.running():
+        found = train_clients(
+            run.network, [run.models[run.labels[i]] for i in who],
+            [(run.data[i].x, run.data[i].y) for i in who], run.training,
+            [numpy_rng(run.seed, "local training", r, i) for i in who],
+        )  # fmt: skip
+    total = sum(seen for _, seen in found)
+    sizes = np.bincount(run.labels)
+    for i, (state, seen) in zip(who, found, strict=True):
+        up, down = method.traffic(int(sizes[run.labels[i]]), nbytes(state.values()))
         run.ledger.add(
             "training", i, r, bytes_up=up, bytes_down=down,
-            multiply_adds=3 * seen * run.model_cost, seconds=watch.seconds,
+            multiply_adds=3 * seen * run.model_cost, seconds=watch.seconds * seen / total,
         )  # fmt: skip
-    return trained
+    return {i: state for i, (state, _) in zip(who, found, strict=True)}
 
 
 def _average(run: Run, trained: dict[int, State]) -> None:
@@ -205,6 +200,8 @@ def _average(run: Run, trained: dict[int, State]) -> None:
 
 def _participants(n: int, share: float, seed: int, r: int) -> np.ndarray:
     """The clients with the smallest draws, bool [n]; each client's draw is its own."""
+    if share == 1:
+        return np.ones(n, dtype=bool)
     draws = [numpy_rng(seed, "participation", r, i).random() for i in range(n)]
     return np.argsort(np.argsort(draws)) < max(1, round(share * n))
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from rndcfl import InputError, ifca_paper
+from rndcfl import InputError
 from rndcfl.datasets import Dataset
-from rndcfl.fedavg import LocalTraining, evaluate, train_locally
-from rndcfl.ifca_paper import Rotated, full_batch_steps, ifca_regression, ifca_rotated, mlp_weights
+from rndcfl.fedavg import copy_state, evaluate
+from rndcfl.ifca_paper import Rotated, best_of, ifca_regression, ifca_rotated
 from rndcfl.networks import build_model
 
 
@@ -25,31 +25,15 @@ def dataset():
     return Dataset(*train, *test, name="corners", n_classes=3, **about)
 
 
-def test_stacked_training_is_local_training():
-    torch.manual_seed(0)
+def test_a_client_takes_the_model_of_least_loss():
     x, y = torch.rand(3, 20, 6), torch.randint(0, 4, (3, 20))
-    starts = [mlp_weights(0, 6, 4, i) for i in range(3)]
-    stacked = [torch.cat(parts) for parts in zip(*starts, strict=True)]
-    trained = full_batch_steps(stacked, x, y, steps=5, lr=0.5)
+    network = build_model("mlp", (6,), 4, 0)
+    models = [copy_state(build_model("mlp", (6,), 4, 0, k)) for k in range(3)]
+    choice, right = best_of(network, models, list(zip(x, y, strict=True)))
     for i in range(3):
-        model = build_model("mlp", (6,), 4, 0, i)
-        start = {name: w.clone() for name, w in model.state_dict().items()}
-        training = LocalTraining(0.5, local_steps=5, batch_size=None)
-        state, _ = train_locally(model, start, x[i], y[i], training, np.random.default_rng(0))
-        for ours, theirs in zip(trained, state.values(), strict=True):
-            torch.testing.assert_close(ours[i].T.reshape(theirs.shape), theirs)
-        loss, accuracy = evaluate(model, state, x[i], y[i])
-        choice, right = ifca_paper.best_of([[w[i : i + 1] for w in trained]], x[i:][:1], y[i:][:1])
-        assert (choice.tolist(), right.tolist()) == ([0], [accuracy])
-        own = ifca_paper.logits([w[i : i + 1] for w in trained], x[i : i + 1])
-        assert ifca_paper.mean_losses(own, y[i : i + 1]).item() == pytest.approx(loss, rel=1e-5)
-
-
-def test_training_leaves_what_it_starts_from():
-    start = mlp_weights(0, 6, 4)
-    before = [w.clone() for w in start]
-    full_batch_steps(start, torch.rand(1, 5, 6), torch.zeros(1, 5, dtype=torch.int64), 1, 0.1)
-    assert all(torch.equal(a, b) for a, b in zip(start, before, strict=True))
+        found = [evaluate(network, model, x[i], y[i]) for model in models]
+        assert found[choice[i]][0] == min(loss for loss, _ in found)
+        assert right[i] == found[choice[i]][1]
 
 
 def test_every_rotation_has_every_image_once():
@@ -57,9 +41,10 @@ def test_every_rotation_has_every_image_once():
     data = Rotated.of(x, np.arange(12), samples=4, seed=0, part="train")
     assert data.groups.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
     for turns in range(4):
-        held, labels = data.chunk(np.flatnonzero(data.groups == turns))
-        assert sorted(labels.flatten().tolist()) == list(range(12))
-        for image, label in zip(held.flatten(0, 1), labels.flatten(), strict=True):
+        own = data.data(np.flatnonzero(data.groups == turns))
+        held, labels = torch.cat([x for x, _ in own]), torch.cat([y for _, y in own])
+        assert sorted(labels.tolist()) == list(range(12))
+        for image, label in zip(held, labels, strict=True):
             turned = np.rot90(x[label, 0], turns)
             assert image.tolist() == turned.flatten().tolist()
     with pytest.raises(InputError, match="12 train images do not suffice for a client of 13"):
