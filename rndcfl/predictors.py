@@ -6,7 +6,9 @@ and run together; client i's result depends on its own data and ``(seed, i)`` on
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +20,8 @@ from tqdm import tqdm
 from rndcfl.errors import InputError, check_name, check_number
 from rndcfl.networks import device, encoder
 from rndcfl.seeding import numpy_rng, torch_seeded
+
+CACHED = 2**20  # numbers; inputs of one step larger than this are trained on in parts
 
 
 @dataclass(frozen=True)
@@ -119,32 +123,29 @@ class Predictors:
         """Bytes of one predictor as it is sent (float32)."""
         return sum(p[0].numel() * p.element_size() for p in self.parameters.values())
 
+    def only(self, who: list[int]) -> Predictors:
+        """The predictors of some clients."""
+        return replace(self, parameters={k: v[who] for k, v in self.parameters.items()})
+
     def own(self, x: Tensor) -> Tensor:
         """Each predictor on its own batch: [N, n, *shape] -> [N, n, embedding]."""
-        is_images = x.ndim == 5
-        return self._forward(x.transpose(0, 1).flatten(1, 2) if is_images else x)
+        return self.forward(side_by_side(x) if x.ndim == 5 else x)
 
     def all_on(self, x: Tensor) -> Tensor:
         """All predictors on the same batch: [n, *shape] -> [N, n, embedding]."""
-        return self._forward(x)
+        return self.forward(x)
 
-    def _forward(self, x: Tensor) -> Tensor:
-        """The layers of the network with everybody's weights: clients side by side as channels of
-        one grouped convolution, then as the batch of one matrix product."""
+    def forward(self, x: Tensor) -> Tensor:
+        """The layers of the network with everybody's weights: clients :func:`side_by_side` as
+        channels of one grouped convolution, then as the batch of one matrix product."""
         if x.ndim == 4:
             x = x.contiguous(memory_format=torch.channels_last)  # about twice as fast on a CPU
         for name, layer in self.network.named_children():
             if isinstance(layer, nn.Conv2d):
                 weight, bias = self.parameters[f"{name}.weight"], self.parameters[f"{name}.bias"]
                 groups = x.shape[1] // layer.in_channels  # 1 where all see the same images
-                x = F.conv2d(
-                    x,
-                    weight.flatten(0, 1),
-                    bias.flatten(),
-                    layer.stride,
-                    layer.padding,
-                    groups=groups,
-                )
+                weight, bias = weight.flatten(0, 1), bias.flatten()
+                x = F.conv2d(x, weight, bias, layer.stride, layer.padding, groups=groups)
             elif isinstance(layer, nn.Flatten):
                 x = x.unflatten(1, (len(self), -1)).transpose(0, 1).flatten(2)
             elif isinstance(layer, nn.Linear):
@@ -153,6 +154,19 @@ class Predictors:
             else:
                 x = layer(x)
         return x
+
+
+def side_by_side(batches: Sequence[Tensor]) -> Tensor:
+    """N clients' batches of images [n, C, H, W] as channels of n images: [n, N C, H, W].
+
+    Copied client by client into channels-last memory, which takes a fraction of the time of a
+    transposition and of the conversion after it.
+    """
+    n, channels, height, width = batches[0].shape
+    together = batches[0].new_empty(n, height, width, len(batches), channels)
+    for i, batch in enumerate(batches):
+        together[:, :, :, i] = batch.permute(0, 2, 3, 1)
+    return together.flatten(3).permute(0, 3, 1, 2)
 
 
 def train_predictors(
@@ -167,35 +181,66 @@ def train_predictors(
 
     Notes
     -----
-    Client i's batches are cut from a stream of its own reshuffled passes, named by ``(seed, i)``,
-    so that every client takes the same number of steps and none depends on the others.
+    Client i's batches are :func:`batches_of` ``(seed, i)``, so that every client takes the same
+    number of steps and none depends on the others. Clients are trained in parts whose batches
+    fit the processor's cache together.
     """
+    floats = rnd.batch_size * inputs[0][0].numel() * len(inputs)
+    trained = []
+    parts = np.array_split(np.arange(len(inputs)), min(len(inputs), -(-floats // CACHED)))
+    with tqdm(total=rnd.steps * len(parts), desc="predictors", leave=False, delay=2) as bar:
+        for part in parts:
+            x, t = [inputs[i] for i in part], [wanted[i] for i in part]
+            picks = [batches_of(int(i), len(inputs[i]), rnd, seed) for i in part]
+            trained.append(_train(x, t, np.stack(picks), predictors.only(part.tolist()), rnd, bar))
+    together = {k: torch.cat([part[k] for part in trained]) for k in predictors.parameters}
+    return replace(predictors, parameters=together)
+
+
+def _train(
+    inputs: list[Tensor], wanted: list[Tensor], picks: np.ndarray, stack: Predictors, rnd: RND,
+    bar: Any,
+) -> dict[str, Tensor]:  # fmt: skip
+    """Train a stack of predictors at once on the batches `picks`, [N, steps, batch_size]."""
     x, t = torch.cat(inputs), torch.cat(wanted)
-    first = np.cumsum([0, *map(len, inputs)])
-    n_drawn = rnd.steps * rnd.batch_size
-    streams = [
-        first[i] + _passes(len(own), n_drawn, numpy_rng(seed, "batches", i))
-        for i, own in enumerate(inputs)
-    ]
-    batches = torch.from_numpy(np.stack(streams)).to(x.device)
-    batches = batches.reshape(len(inputs), rnd.steps, rnd.batch_size)
-    parameters = {k: v.clone().requires_grad_() for k, v in predictors.parameters.items()}
-    stack = replace(predictors, parameters=parameters)
+    first = np.cumsum([0, *map(len, inputs[:-1])])
+    batches = torch.from_numpy(picks + first[:, None, None]).to(x.device)
+    parameters = {k: v.clone().requires_grad_() for k, v in stack.parameters.items()}
+    stack = replace(stack, parameters=parameters)
     optimiser = torch.optim.Adam(list(parameters.values()), lr=rnd.lr, fused=True)
-    for step in tqdm(range(rnd.steps), desc="predictors", leave=False, delay=2):
+    draw = _drawing(x)
+    for step in range(rnd.steps):
         index = batches[:, step]
         # Adam works element by element: the sum over clients trains each as if it were alone.
-        loss = (stack.own(x[index]) - t[index]).square().mean((1, 2)).sum()
+        loss = (stack.forward(draw(index)) - t[index]).square().mean((1, 2)).sum()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    return replace(stack, parameters={k: v.detach() for k, v in parameters.items()})
+        bar.update()
+    return {k: v.detach() for k, v in parameters.items()}
 
 
-def _passes(n: int, total: int, rng: np.random.Generator) -> np.ndarray:
-    """`total` indices below `n`: one reshuffled pass after another."""
+def batches_of(i: int, n: int, rnd: RND, seed: int) -> np.ndarray:
+    """Which of its `n` samples client i trains with in each step, int64 [steps, batch_size]: one
+    reshuffled pass after another, cut into batches."""
+    rng, total = numpy_rng(seed, "batches", i), rnd.steps * rnd.batch_size
     passes = [rng.permutation(n) for _ in range(-(-total // n))]
-    return np.concatenate(passes)[:total]
+    return np.concatenate(passes)[:total].reshape(rnd.steps, rnd.batch_size)
+
+
+def _drawing(x: Tensor) -> Callable[[Tensor], Tensor]:
+    """A function from indices [N, n] of samples to the batches that :meth:`Predictors.forward`
+    reads. Images are picked as rows of pixels: whole rows are copied at the speed of memory."""
+    if x.ndim == 2:
+        return lambda index: x[index]
+    _, channels, height, width = x.shape
+    rows = x.permute(0, 2, 3, 1).flatten(1)
+
+    def draw(index: Tensor) -> Tensor:
+        picked = (rows.index_select(0, own).view(-1, height, width, channels) for own in index)
+        return side_by_side([batch.permute(0, 3, 1, 2) for batch in picked])
+
+    return draw
 
 
 def squared_errors(
