@@ -1,4 +1,4 @@
-"""The command line: ``rndcfl reproduce``, ``list`` and ``discover``."""
+"""The command line: ``rndcfl reproduce``, ``list``, ``discover`` and ``bench``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from rndcfl import __version__
+from rndcfl.bench.cli import bench
 from rndcfl.errors import InputError
 from rndcfl.parameters import PROFILES
 
@@ -45,6 +46,9 @@ class _Group(click.Group):
 def main() -> None:
     """Discover who should learn together, before training: random network distillation for
     clustered federated learning."""
+
+
+main.add_command(bench)
 
 
 @main.command()

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rndcfl.clients import Clients
+from rndcfl.clients import Client, Clients
 from rndcfl.ledger import Ledger, Stopwatch
 from rndcfl.networks import device, multiply_adds
 from rndcfl.predictors import (
@@ -93,7 +93,7 @@ def profile_peers(n: int, seed: int, most: int = MAX_PROFILE) -> np.ndarray:
 
 
 def fit(
-    clients: Clients, rnd: RND, seed: int, ledger: Ledger, labels: bool = False,
+    clients: Sequence[Client], rnd: RND, seed: int, ledger: Ledger, labels: bool = False,
     *, only: Sequence[int] | None = None, target_seed: int | None = None,
 ) -> tuple[Predictors, list[tuple[Tensor, Tensor]]]:  # fmt: skip
     """Every client, or `only` some, trains its predictor.
@@ -112,7 +112,8 @@ def fit(
     who = range(len(clients)) if only is None else only
     watch = Stopwatch()
     with watch.running():
-        samples = [_used_samples(clients, i, rnd, seed, labels) for i in who]
+        n_classes = clients.n_classes if labels and isinstance(clients, Clients) else None
+        samples = [used_samples(clients[i], i, rnd, seed, n_classes) for i in who]
         shape = tuple(samples[0].shape[1:])
         target = frozen_target(shape, rnd, seed if target_seed is None else target_seed)
         wanted = [embed(target, x) for x in samples]
@@ -181,14 +182,17 @@ def with_labels(x: np.ndarray, y: np.ndarray, n_classes: int) -> np.ndarray:
     return np.concatenate([x, np.broadcast_to(planes, (*one_hot.shape, *x.shape[2:]))], axis=1)
 
 
-def _used_samples(clients: Clients, i: int, rnd: RND, seed: int, labels: bool) -> Tensor:
-    """Client i's samples in the order in which they are used: first to train, then to score."""
-    x, y = clients[i].x, clients[i].y
+def used_samples(
+    client: Client, i: int, rnd: RND, seed: int, n_classes: int | None = None
+) -> Tensor:
+    """Client i's samples in the order in which they are used: first to train, then to score; with
+    labels where `n_classes` says how many there are."""
+    x, y = client.x, client.y
     order = numpy_rng(seed, "samples", i).permutation(len(x))[: rnd.n_used(len(x))]
     chosen = x[order]
-    if labels:
+    if n_classes is not None:
         assert y is not None
-        chosen = with_labels(chosen, y[order], clients.n_classes)
+        chosen = with_labels(chosen, y[order], n_classes)
     used = torch.from_numpy(chosen).to(device())
     return used.contiguous(memory_format=torch.channels_last) if used.ndim == 4 else used
 

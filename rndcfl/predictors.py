@@ -129,7 +129,7 @@ class Predictors:
 
     def own(self, x: Tensor) -> Tensor:
         """Each predictor on its own batch: [N, n, *shape] -> [N, n, embedding]."""
-        return self.forward(side_by_side(x) if x.ndim == 5 else x)
+        return self.forward(side_by_side(list(x)) if x.ndim == 5 else x)
 
     def all_on(self, x: Tensor) -> Tensor:
         """All predictors on the same batch: [n, *shape] -> [N, n, embedding]."""

@@ -1,0 +1,89 @@
+"""The command line of the benchmarks: ``rndcfl bench``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rndcfl.errors import InputError
+
+
+@click.group()
+def bench() -> None:
+    """Measure speed and scale side by side, on this machine."""
+
+
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option ``--json FILE`` of every benchmark."""
+    return click.option(
+        "--json",
+        "file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Also write what was measured to this file.",
+    )(command)
+
+
+def check_new(file: Path | None) -> None:
+    """Raise if there is something already where the result would be written."""
+    if file is not None and file.exists():
+        raise InputError(f"{file} exists; name another file or remove it")
+
+
+def write(file: Path | None, result: Any) -> None:
+    """Write a result as JSON and say so."""
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        click.echo(f"written to {file}")
+
+
+@bench.command()
+@click.option("--dataset", metavar="D", help="[default: cifar10 if it is there, else the bundled]")
+@click.option("--clients", "n_clients", type=int, default=12, show_default=True)
+@click.option("--samples", type=int, help="Images per client [default: 1200, or all there are].")
+@click.option("--epochs", type=int, default=10, show_default=True, help="Of the authors' budget.")
+@click.option("--repeats", type=int, default=2, show_default=True, help="Turns that all take.")
+@click.option("--seeds", type=int, default=5, show_default=True, help="Of the default's recovery.")
+@click.option("--images", type=int, default=100, show_default=True,
+              help="Images per client that IFCA is timed on (ImageNet stem).")  # fmt: skip
+@click.option("--cifar-images", type=int, default=8, show_default=True,
+              help="Images per client that IFCA is timed on (CIFAR stem).")  # fmt: skip
+@click.option("--threads", type=click.IntRange(1), help="Of PyTorch [default: its own choice].")
+@json_option
+def discovery(threads: int | None, file: Path | None, **sizes: Any) -> None:
+    """Time the authors' evaluation order, ours, the default and IFCA in turns.
+
+    On the paper's setting: pattern skew, four groups. About three minutes on two idle cores.
+    """
+    import torch
+
+    from rndcfl.bench.discovery import Sizes, measure, table
+
+    check_new(file)
+    chosen = Sizes(**sizes)
+    name, samples = chosen.found()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    click.echo(
+        f"{chosen.n_clients} clients of {samples} images of {name} in 4 groups; "
+        f"{chosen.repeats} turns, {torch.get_num_threads()} threads; IFCA timed on "
+        f"{chosen.images} images per client (ImageNet stem) and {chosen.cifar_images} (CIFAR stem), and scaled to {samples}"
+    )
+    result = measure(chosen)
+    click.echo(table(result).to_string(index=False, float_format="%.3g"))
+    spent = ", ".join(f"{part} {s:.2f}" for part, s in result["parts_of_default"].items())
+    click.echo(
+        f"default, seconds: {spent}; "
+        f"float32 matrix product: {result['matrix_product_gflops']:.0f} GFLOP/s\n"
+        f"naive / same work     {result['naive_over_same_work']:8.1f}   "
+        f"(novelty equal within {result['largest_relative_difference']:.0e})\n"
+        f"naive / default       {result['naive_over_default']:8.1f}   "
+        f"(exact in {result['exact_recovery']:.0%} of {chosen.seeds} seeds)\n"
+        f"IFCA round / default  {result['ifca_round_over_default']:8.1f}   (ImageNet stem)\n"
+        f"IFCA round / default  {result['ifca_cifar_round_over_default']:8.1f}   (CIFAR stem)"
+    )
+    write(file, result)
