@@ -118,7 +118,7 @@ def evidence_against(
 
 
 def _judged(
-    squared: np.ndarray, n_i: np.ndarray, n_j: np.ndarray, p: int, min_effect: float
+    squared: np.ndarray, n_i: np.ndarray, n_j: np.ndarray, p: np.ndarray, min_effect: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Evidence and estimated distance, from squared distances over p predictors."""
     freedom, weight = _freedom(n_i, n_j)

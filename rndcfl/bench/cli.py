@@ -71,7 +71,8 @@ def discovery(threads: int | None, file: Path | None, **sizes: Any) -> None:
     click.echo(
         f"{chosen.n_clients} clients of {samples} images of {name} in 4 groups; "
         f"{chosen.repeats} turns, {torch.get_num_threads()} threads; IFCA timed on "
-        f"{chosen.images} images per client (ImageNet stem) and {chosen.cifar_images} (CIFAR stem), and scaled to {samples}"
+        f"{chosen.images} images per client (ImageNet stem) and {chosen.cifar_images} "
+        f"(CIFAR stem), and scaled to {samples}"
     )
     result = measure(chosen)
     click.echo(table(result).to_string(index=False, float_format="%.3g"))
