@@ -50,12 +50,21 @@ class Profiles:
 
     def pooled(self, labels: np.ndarray) -> Profiles:
         """The profile of each federation of `labels` [N], numbered from 0."""
-        pooled = []
-        for part in self.sums():
-            into = np.zeros((labels.max() + 1, *part.shape[1:]), part.dtype)
-            np.add.at(into, labels, part)
-            pooled.append(into)
-        return Profiles.of_sums(*pooled)
+        known = None
+        for first in range(0, len(labels), 1024):
+            some = slice(first, first + 1024)
+            known = self[some].added_to(known, labels[some], labels.max() + 1)
+        assert known is not None
+        return known
+
+    def added_to(self, known: Profiles | None, labels: np.ndarray, k: int) -> Profiles:
+        """The profiles of `k` federations after these clients have joined those of `labels`."""
+        belongs = np.eye(k)[:, labels]
+        parts = [np.tensordot(belongs, part, 1) for part in self.sums()]
+        if known is not None:
+            for part, before in zip(parts, known.sums(), strict=True):
+                part[: len(before)] += before
+        return Profiles.of_sums(np.rint(parts[0]).astype(np.int64), *parts[1:])
 
     def against(self, other: Profiles, min_effect: float) -> np.ndarray:
         """Evidence that each differs from `other`, one for all or one each, [N]."""
@@ -96,17 +105,12 @@ def group_profiles(
     """
     n = len(profiles.samples)
     threshold = -np.log10(alpha / n_tests(n, together))
-    labels = np.full(n, -1)
-    for first in range(0, n, together):
-        new = np.arange(first, min(first + together, n))
-        _take_in(new, labels, profiles, owners, threshold, min_effect)
+    server = _Server(profiles, owners, threshold, min_effect, np.full(n, -1))
+    server.take_in(np.arange(n), together)
     if n > together:
-        labels = _merged(labels, profiles, threshold, min_effect)
-        left = _compared_again(labels, profiles, threshold, min_effect)
-        for first in range(0, len(left), together):
-            new = left[first : first + together]
-            _take_in(new, labels, profiles, owners, threshold, min_effect)
-    return in_order_of_appearance(labels)
+        server.merge()
+        server.take_in(server.compare_again(), together)
+    return in_order_of_appearance(server.labels)
 
 
 def n_tests(n: int, together: int = TOGETHER) -> int:
@@ -114,56 +118,75 @@ def n_tests(n: int, together: int = TOGETHER) -> int:
     return n_pairs(n) if n <= together else n * (together - 1) // 2 + 2 * n
 
 
-def _take_in(
-    new: np.ndarray, labels: np.ndarray, profiles: Profiles, owners: np.ndarray,
-    threshold: float, min_effect: float,
-) -> None:  # fmt: skip
-    """Give the clients `new` a federation: one that is known, else one with others of them."""
-    known = np.flatnonzero(labels >= 0)
-    if len(known):
-        kinds, names = np.unique(labels[known], return_inverse=True)
-        evidence = _all_against(profiles[new], profiles[known].pooled(names), min_effect)
-        joined = evidence.min(1) <= threshold
-        labels[new[joined]] = kinds[evidence.argmin(1)[joined]]
-        new = new[~joined]
-    if len(new):
-        own = profiles[new]
-        test = profile_test(own.samples, own.mean, own.covariance, _at(owners, new), min_effect)
-        labels[new] = labels.max() + 1 + group(test.evidence, threshold, "cliques")
+@dataclass(eq=False)
+class _Server:
+    """What the server holds while it groups: `labels` int64 [N], -1 for clients not yet placed,
+    and the profiles of the federations `known`."""
 
+    profiles: Profiles
+    owners: np.ndarray
+    threshold: float
+    min_effect: float
+    labels: np.ndarray
+    known: Profiles | None = None
 
-def _merged(
-    labels: np.ndarray, profiles: Profiles, threshold: float, min_effect: float
-) -> np.ndarray:
-    """Join federations that the test does not tell apart."""
-    pooled = profiles.pooled(labels)
-    nobody = np.full(pooled.mean.shape[1], -1)
-    test = profile_test(pooled.samples, pooled.mean, pooled.covariance, nobody, min_effect)
-    return group(test.evidence, threshold, "cliques")[labels]
+    def take_in(self, who: np.ndarray, together: int) -> None:
+        """Give each of the clients `who` a federation: a known one, or one with others of them."""
+        for first in range(0, len(who), together):
+            new = who[first : first + together]
+            self._place(new)
+            self.known = self.profiles[new].added_to(
+                self.known, self.labels[new], self.labels.max() + 1
+            )
 
+    def _place(self, new: np.ndarray) -> None:
+        count = 0 if self.known is None else len(self.known.samples)
+        if self.known is not None:
+            evidence = self._against_all(self.profiles[new])
+            joins = evidence.min(1) <= self.threshold
+            self.labels[new[joins]] = evidence.argmin(1)[joins]
+            new = new[~joins]
+        if len(new):
+            own, owners = self.profiles[new], _at(self.owners, new)
+            test = profile_test(own.samples, own.mean, own.covariance, owners, self.min_effect)
+            self.labels[new] = count + group(test.evidence, self.threshold, "cliques")
 
-def _compared_again(
-    labels: np.ndarray, profiles: Profiles, threshold: float, min_effect: float
-) -> np.ndarray:
-    """Move each client to the federation that it is least unlike, its own without itself among
-    them; return those that are unlike all, whose label is then -1."""
-    federations, sizes = profiles.pooled(labels), np.bincount(labels)
-    evidence = _all_against(profiles, federations, min_effect)
-    rows = np.flatnonzero(sizes[labels] > 1)
-    for some in np.array_split(rows, -(-len(rows) // TOGETHER) or 1):
-        rest = federations[labels[some]].without(profiles[some])
-        evidence[some, labels[some]] = profiles[some].against(rest, min_effect)
-    best = evidence.argmin(1)
-    left = np.flatnonzero(evidence[np.arange(len(best)), best] > threshold)
-    labels[:] = best
-    labels[left] = -1
-    return left
+    def merge(self) -> None:
+        """Join federations that the test does not tell apart."""
+        assert self.known is not None
+        known, nobody = self.known, np.full_like(self.owners, -1)
+        test = profile_test(known.samples, known.mean, known.covariance, nobody, self.min_effect)
+        self.labels = group(test.evidence, self.threshold, "cliques")[self.labels]
+        self.known = self.profiles.pooled(self.labels)
 
+    def compare_again(self) -> np.ndarray:
+        """Move each client to the federation that it is least unlike, its own without itself among
+        them; return those that are unlike all, which belong nowhere then."""
+        assert self.known is not None
+        before, sizes = self.labels.copy(), np.bincount(self.labels)
+        for first in range(0, len(before), 256):
+            own = before[first : first + 256]
+            clients = self.profiles[first : first + 256]
+            evidence = self._against_all(clients)
+            i = np.flatnonzero(sizes[own] > 1)
+            rest = self.known[own[i]].without(clients[i])
+            evidence[i, own[i]] = clients[i].against(rest, self.min_effect)
+            outside = evidence.min(1) > self.threshold
+            self.labels[first : first + 256] = np.where(outside, -1, evidence.argmin(1))
+        kept = np.flatnonzero(self.labels >= 0)
+        if len(kept):
+            _, self.labels[kept] = np.unique(self.labels[kept], return_inverse=True)
+            self.known = self.profiles[kept].pooled(self.labels[kept])
+        else:
+            self.known = None
+        return np.flatnonzero(self.labels < 0)
 
-def _all_against(clients: Profiles, federations: Profiles, min_effect: float) -> np.ndarray:
-    """Evidence that client i differs from federation f, [c, k]."""
-    k = len(federations.samples)
-    return np.stack([clients.against(federations[f], min_effect) for f in range(k)], 1)
+    def _against_all(self, clients: Profiles) -> np.ndarray:
+        """Evidence that client i differs from federation f, [c, k]."""
+        assert self.known is not None
+        several = range(len(self.known.samples))
+        against = (clients.against(self.known[f], self.min_effect) for f in several)
+        return np.stack(list(against), 1)
 
 
 def _at(owners: np.ndarray, who: np.ndarray) -> np.ndarray:
