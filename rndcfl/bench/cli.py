@@ -88,3 +88,49 @@ def discovery(threads: int | None, file: Path | None, **sizes: Any) -> None:
         f"IFCA round / default  {result['ifca_cifar_round_over_default']:8.1f}   (CIFAR stem)"
     )
     write(file, result)
+
+
+@bench.command()
+@click.option("--dataset", default="fashion-mnist-mini", show_default=True, metavar="D")
+@click.option("--clients", "counts", default="10,100,1000,10000", show_default=True, metavar="N,N")
+@click.option("--all-to-all", "most", type=int, default=300, show_default=True,
+              help="Up to this many clients, discover all with all as well.")  # fmt: skip
+@click.option("--samples", type=int, default=200, show_default=True, help="Per client.")
+@click.option("--landmarks", type=int, default=32, show_default=True)
+@click.option("--seeds", type=int, default=1, show_default=True)
+@click.option("--threads", type=click.IntRange(1), help="Of PyTorch [default: its own choice].")
+@json_option
+def scale(
+    dataset: str, counts: str, most: int, samples: int, landmarks: int, seeds: int,
+    threads: int | None, file: Path | None,
+) -> None:  # fmt: skip
+    """Time discovery from ten clients to ten thousand, each in a process of its own.
+
+    Clients draw from one dataset laid down in eight ways (four turns, mirrored or not).
+    """
+    import pandas as pd
+    import torch
+    from tqdm import tqdm
+
+    from rndcfl.bench.scale import MODES, Case, measure
+
+    check_new(file)
+    try:
+        numbers = [int(n) for n in counts.split(",")]
+    except ValueError:
+        raise InputError(f"--clients wants numbers such as 10,100,1000, got {counts!r}") from None
+    cases = [
+        Case(mode, n, samples, landmarks, seed, dataset, threads or torch.get_num_threads())
+        for n in numbers
+        for mode in MODES
+        if mode == "landmarks" or n <= most
+        for seed in range(seeds)
+    ]
+    for case in cases:
+        case.check()
+    rows = [measure(case) for case in tqdm(cases, unit="run")]
+    columns = ["mode", "clients", "seed", "peers_scored", "seconds", "peak_mb", "bytes_per_client",
+               "federations", "ari", "exact"]  # fmt: skip
+    shown = pd.DataFrame(rows)[columns]
+    click.echo(shown.to_string(index=False, float_format="%.3g"))
+    write(file, rows)

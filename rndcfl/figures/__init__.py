@@ -20,6 +20,7 @@ from rndcfl.figures.novelty import (
     pair_table,
     toy_novelty,
 )
+from rndcfl.figures.scale import exponent, scaling
 from rndcfl.figures.training import accuracy_by_client, cost_and_accuracy, curves, drift, pictures
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "discovery_cost",
     "drift",
     "evidence",
+    "exponent",
     "gains",
     "level_table",
     "margins",
@@ -42,6 +44,7 @@ __all__ = [
     "profiles",
     "quantiles",
     "recovery",
+    "scaling",
     "sensitivity",
     "tolerance",
     "toy_novelty",
