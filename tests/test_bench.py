@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from rndcfl import RND, Clients, Ledger, figures, make_clients
-from rndcfl.bench import discovery, scale
+from rndcfl.bench import discovery, scale, works
 from rndcfl.bench.naive import Skewed, naive_novelty
-from rndcfl.bench.timing import alternate
+from rndcfl.bench.timing import Timed, alternate
 from rndcfl.cli import main
 from rndcfl.networks import multiply_adds, resnet18_imagenet
 from rndcfl.novelty import exchange
@@ -45,7 +45,7 @@ def test_the_naive_order_finds_the_novelty_of_the_exchange(tiny_dataset, seed):
 def test_the_pattern_added_at_each_reading_is_that_of_the_setting(tiny_dataset):
     plain = make_clients(tiny_dataset, "pattern", 4, 4, 0, 20, 1, rms=0.0)
     skewed = make_clients(tiny_dataset, "pattern", 4, 4, 0, 20, 1)
-    patterns = equidistant_patterns(4, (1, 8, 8), discovery.RMS, numpy_rng(0, "patterns"))
+    patterns = equidistant_patterns(4, (1, 8, 8), works.RMS, numpy_rng(0, "patterns"))
     for i in range(4):
         own = Skewed(plain[i].x, patterns[i])
         assert len(own) == 20
@@ -60,8 +60,8 @@ def test_works_take_turns():
     timed = alternate({name: lambda name=name: seen.append(name) for name in "abc"}, 3)
     assert "".join(seen) == "abcabcabc"
     assert {len(own.seconds) for own in timed.values()} == {3}
-    timed["a"].seconds = [3.0, 1.0, 2.0]
-    assert timed["a"].summary() == dict(median=2.0, least=1.0, most=3.0, all=[3.0, 1.0, 2.0])
+    own = Timed([3.0, 1.0, 2.0], [2.0, 2.0, 1.0]).scaled(2)
+    assert own.summary() == dict(median=4, least=2, most=6, all=[6, 2, 4], cpu_median=4)
 
 
 # --- bench discovery -----------------------------------------------------------------------------
@@ -95,19 +95,19 @@ def test_bench_discovery_writes_ratios_and_what_they_come_from(tmp_path):
 
 
 def test_costs_of_the_works_by_hand():
-    sizes = discovery.Sizes("fashion-mnist-mini", 4, 20, epochs=1, seeds=1, images=2)
-    works = discovery.Works.of(sizes)
+    sizes = works.Sizes("fashion-mnist-mini", 4, 20, epochs=1, seeds=1, images=2)
+    measured = works.Works.of(sizes)
     target = 28 * 28 * 9 * 32 + 14 * 14 * 32 * 9 * 64 + 16 * 64 * 64
     predictor = 28 * 28 * 9 * 2 + 14 * 14 * 2 * 9 * 4 + 16 * 4 * 64
     shown = 128  # one epoch of 20 images is one batch, filled up from the next pass
-    naive, ours = works.naive(), works.same_work()
+    naive, ours = measured.naive(), measured.same_work()
     assert naive.multiply_adds == 4 * (
         shown * (target + 3 * predictor) + 4 * 20 * (target + predictor)
     )
     assert ours.multiply_adds == 4 * (20 * target + 3 * shown * predictor + 4 * 20 * predictor)
     assert naive.bytes_per_client > 10 * ours.bytes_per_client
     resnet = resnet18_imagenet((1, 28, 28), 10)
-    assert works.ifca().multiply_adds == 4 * 4 * 20 * multiply_adds(resnet, (1, 28, 28))
+    assert measured.ifca().multiply_adds == 4 * 4 * 20 * multiply_adds(resnet, (1, 28, 28))
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_exponents_by_hand():
 
 
 def test_clients_of_the_benchmark_are_plain_clients():
-    sizes = discovery.Sizes("fashion-mnist-mini", 4, 20, seeds=2)
-    works = discovery.Works.of(sizes)
-    assert all(isinstance(own, Clients) for own in works.several)
-    assert not np.array_equal(works.several[0][0].x, works.several[1][0].x)
+    sizes = works.Sizes("fashion-mnist-mini", 4, 20, seeds=2)
+    measured = works.Works.of(sizes)
+    assert all(isinstance(own, Clients) for own in measured.several)
+    assert not np.array_equal(measured.several[0][0].x, measured.several[1][0].x)

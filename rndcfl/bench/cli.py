@@ -61,7 +61,8 @@ def discovery(threads: int | None, file: Path | None, **sizes: Any) -> None:
     """
     import torch
 
-    from rndcfl.bench.discovery import Sizes, measure, table
+    from rndcfl.bench.discovery import measure, table
+    from rndcfl.bench.works import Sizes
 
     check_new(file)
     chosen = Sizes(**sizes)
@@ -80,13 +81,12 @@ def discovery(threads: int | None, file: Path | None, **sizes: Any) -> None:
     click.echo(
         f"default, seconds: {spent}; "
         f"float32 matrix product: {result['matrix_product_gflops']:.0f} GFLOP/s\n"
-        f"naive / same work     {result['naive_over_same_work']:8.1f}   "
-        f"(novelty equal within {result['largest_relative_difference']:.0e})\n"
-        f"naive / default       {result['naive_over_default']:8.1f}   "
-        f"(exact in {result['exact_recovery']:.0%} of {chosen.seeds} seeds)\n"
-        f"IFCA round / default  {result['ifca_round_over_default']:8.1f}   (ImageNet stem)\n"
-        f"IFCA round / default  {result['ifca_cifar_round_over_default']:8.1f}   (CIFAR stem)"
+        f"novelty of naive and same work equal within {result['largest_relative_difference']:.0e}; "
+        f"default exact in {result['exact_recovery']:.0%} of {chosen.seeds} seeds\n"
+        "ratios of seconds (of the processor's seconds):"
     )
+    for key, ratio in result["cpu"].items():
+        click.echo(f"  {key:<30} {result[key]:8.1f}  ({ratio:.1f})")
     write(file, result)
 
 
