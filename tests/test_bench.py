@@ -17,8 +17,9 @@ from rndcfl.novelty import exchange
 from rndcfl.seeding import numpy_rng
 from rndcfl.transforms import equidistant_patterns
 
-FEW = "bench discovery --dataset fashion-mnist-mini --clients 4 --samples 20 --epochs 1"
-FAST = [*FEW.split(), *"--repeats 1 --seeds 2 --images 2 --cifar-images 1 --threads 1".split()]
+FEW = "bench discovery --dataset fashion-mnist-mini --clients 4 --samples 40 --naive-samples 20"
+TIMED = "--epochs 1 --repeats 1 --seeds 2 --images 2 --cifar-images 1 --threads 1"
+FAST = [*FEW.split(), *TIMED.split()]
 
 
 def rndcfl_(*arguments):
@@ -86,8 +87,8 @@ def test_bench_discovery_writes_ratios_and_what_they_come_from(tmp_path):
     assert result["largest_relative_difference"] < 1e-4
     assert set(result["parts_of_default"]) == {"target", "training", "scoring", "test"}
     scaled = {name: own["scaled_by"] for name, own in result["works"].items()}
-    assert scaled == dict(naive=1, same_work=1, default=0.5, ifca=10, ifca_cifar=20)
-    assert "4 clients of 20 images of fashion-mnist-mini" in done.stdout
+    assert scaled == dict(naive=2, same_work=2, default=0.5, ifca=20, ifca_cifar=40)
+    assert "4 clients of 40 images of fashion-mnist-mini" in done.stdout
 
     refused = rndcfl_(*FAST, "--json", str(file))
     assert refused.exit_code == 2 and "exists" in refused.stderr

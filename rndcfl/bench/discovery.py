@@ -1,6 +1,7 @@
 """What discovery costs, side by side: the authors' evaluation order, ours, our default, IFCA.
 
-All four on the same clients of the paper's setting, in turns, in one run on one machine:
+All on clients of the paper's setting, in turns, in one run on one machine (what takes minutes is
+timed on fewer images, and scaled):
 
 - ``naive``: the authors' networks, epochs and evaluation order (:mod:`rndcfl.bench.naive`);
 - ``same_work``: the same networks, weights, batches and epochs, computed our way;
@@ -78,7 +79,9 @@ def measure(sizes: Sizes) -> dict[str, Any]:
         exact_recovery=float(np.mean([exact(*pair) for pair in pairs])),
         ari=[ari(*pair) for pair in pairs],
         largest_relative_difference=float(np.abs(apart).max()),
-        **asdict(sizes) | dict(dataset=works.clients.dataset, samples=len(works.clients[0])),
+        **asdict(sizes)
+        | dict(dataset=works.clients.dataset, samples=len(works.clients[0]),
+               naive_samples=len(works.few[0])),
         n_groups=K, device=str(device()), threads=torch.get_num_threads(), cores=os.cpu_count(),
         matrix_product_gflops=max(peaks), works=details, parts_of_default=parts(works.clients),
     )  # fmt: skip

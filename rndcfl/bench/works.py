@@ -33,8 +33,9 @@ class Sizes:
     ----------
     dataset : None: CIFAR-10 where it is found, else the bundled one.
     n_clients : the paper: 12.
-    samples : images per client; None: 1200, which is all that the default looks at, or as many as
-        there are.
+    samples : images per client; None: all there are, as in the paper.
+    naive_samples : images per client on which the authors' order and the same work are timed; both
+        take time in proportion to them.
     epochs : of the authors' budget (theirs: 10).
     repeats : rounds in which all works take turns.
     seeds : settings on which the default's recovery is measured.
@@ -44,6 +45,7 @@ class Sizes:
     dataset: str | None = None
     n_clients: int = 12
     samples: int | None = None
+    naive_samples: int = 640
     epochs: int = 10
     repeats: int = 2
     seeds: int = 5
@@ -52,12 +54,12 @@ class Sizes:
 
     def found(self) -> tuple[str, int]:
         """Name of the dataset and images per client."""
-        for name in ("epochs", "repeats", "seeds", "images", "cifar_images"):
+        for name in ("naive_samples", "epochs", "repeats", "seeds", "images", "cifar_images"):
             check_number(name, getattr(self, name), 1, whole=True)
         check_number("n_clients", self.n_clients, K, whole=True)
         name = self.dataset or ("cifar10" if data_files("cifar10") else "fashion-mnist-mini")
         most = len(load_dataset(name).x_train) // self.n_clients
-        samples = min(1200, most) if self.samples is None else self.samples
+        samples = most if self.samples is None else self.samples
         check_number(f"samples (of {name})", samples, 16, most, whole=True)
         return name, samples
 
@@ -85,11 +87,13 @@ class Works:
     ----------
     sizes : how much.
     several : clients of the paper's setting, for seeds 0, 1, ...
-    plain : those of seed 0 before the pattern was added.
+    few : clients of fewer images, of seed 0, for the authors' order and the same work.
+    plain : those before the pattern was added.
     """
 
     sizes: Sizes
     several: list[Clients]
+    few: Clients
     plain: Clients
 
     @classmethod
@@ -97,39 +101,38 @@ class Works:
         """Share out the images."""
         name, samples = sizes.found()
 
-        def clients(seed: int, rms: float = RMS) -> Clients:
+        few = min(samples, sizes.naive_samples)
+
+        def clients(seed: int, samples: int, rms: float = RMS) -> Clients:
             shared = (sizes.n_clients, K, seed, samples, 1)
             return make_clients(name, "pattern", *shared, rms=rms)
 
-        return cls(sizes, [clients(seed) for seed in range(sizes.seeds)], clients(0, rms=0.0))
+        several = [clients(seed, samples) for seed in range(sizes.seeds)]
+        return cls(sizes, several, clients(0, few), clients(0, few, rms=0.0))
 
     @property
     def clients(self) -> Clients:
-        """Those of seed 0, on which all works but the recovery are done."""
+        """Those of seed 0."""
         return self.several[0]
-
-    @property
-    def authors(self) -> RND:
-        """Networks and budget of the authors' code."""
-        return RND.authors(len(self.clients[0]), self.sizes.epochs)
 
     def naive(self) -> Outcome:
         """The authors' evaluation order. Their predictors travel with a copy of the target."""
-        shape, rnd, n = self.clients.input_shape, self.authors, len(self.clients)
+        shape, rnd, n = self.few.input_shape, self._authors, len(self.few)
         patterns = equidistant_patterns(K, shape, RMS, numpy_rng(0, "patterns"))
         answer = naive_novelty(self.plain, patterns[self.plain.groups], rnd, 0)
         target, predictors = frozen_target(shape, rnd, 0), untrained_predictors(shape, 1, rnd, 0)
         f, g = multiply_adds(target, shape), multiply_adds(predictors.network, shape)
         shown = rnd.steps * rnd.batch_size
-        cost = n * (shown * (f + 3 * g) + n * len(self.clients[0]) * (f + g))
+        cost = n * (shown * (f + 3 * g) + n * len(self.few[0]) * (f + g))
         sent = n * (predictors.bytes_each + nbytes(target.parameters())) + 8 * n
-        return Outcome(answer, cost, sent)
+        return Outcome(answer, round(cost * self.scale("naive")), sent)
 
     def same_work(self) -> Outcome:
         """The same, computed as :func:`rndcfl.novelty.exchange` does."""
         ledger = Ledger()
-        answer = exchange(self.clients, self.authors, 0, ledger, max_profile=0).novelty
-        return Outcome(answer, *self._costs(ledger))
+        answer = exchange(self.few, self._authors, 0, ledger, max_profile=0).novelty
+        cost, sent = self._costs(ledger)
+        return Outcome(answer, round(cost * self.scale("same_work")), sent)
 
     def default(self) -> Outcome:
         """A discovery of each seed's clients."""
@@ -146,10 +149,15 @@ class Works:
 
     def scale(self, work: str) -> float:
         """Seconds of one whole discovery or round for each second that a work takes."""
-        timed = {"ifca": self.sizes.images, "ifca_cifar": self.sizes.cifar_images}
-        samples = len(self.clients[0])
+        few, sizes, samples = len(self.few[0]), self.sizes, len(self.clients[0])
+        timed = dict(naive=few, same_work=few, ifca=sizes.images, ifca_cifar=sizes.cifar_images)
         parts = {k: samples / min(samples, images) for k, images in timed.items()}
         return {"default": 1 / len(self.several), **parts}.get(work, 1.0)
+
+    @property
+    def _authors(self) -> RND:
+        """Networks and budget of the authors' code."""
+        return RND.authors(len(self.few[0]), self.sizes.epochs)
 
     def _assignment(self, model: str, images: int) -> Outcome:
         clients = self.clients
