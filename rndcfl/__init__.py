@@ -10,6 +10,7 @@ from rndcfl.discovery import discover
 from rndcfl.drift import Drift, make_drift
 from rndcfl.errors import InputError
 from rndcfl.findings import Discovery
+from rndcfl.landmarks import ScaleDiscovery, discover_at_scale
 from rndcfl.ledger import Ledger
 from rndcfl.methods import METHODS
 from rndcfl.partition import make_clients
@@ -33,7 +34,9 @@ __all__ = [
     "History",
     "InputError",
     "Ledger",
+    "ScaleDiscovery",
     "discover",
+    "discover_at_scale",
     "from_tables",
     "load_dataset",
     "make_clients",

@@ -101,7 +101,7 @@ def _train(
     for step in range(max(map(len, batches))):
         index, share = (t.to(x.device) for t in _step(batches, step, filler=x.shape[1] - 1))
         inputs = first.outputs(rows, index) if first else x[rows, index]
-        output = forward(network, weights, side_by_side(inputs) if images else inputs)
+        output = forward(network, weights, side_by_side(list(inputs)) if images else inputs)
         losses = F.cross_entropy(output.flatten(0, 1), y[rows, index].flatten(), reduction="none")
         wanted = [*weights.values(), *([inputs] if first else [])]
         gradients = list(torch.autograd.grad((losses * share.flatten()).sum(), wanted))

@@ -48,6 +48,9 @@ def main() -> None:
     clustered federated learning."""
 
 
+main.add_command(bench)
+
+
 @main.command()
 @click.option(
     "--profile",

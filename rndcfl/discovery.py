@@ -23,7 +23,7 @@ from rndcfl.criteria import (
 from rndcfl.errors import InputError, check_name, check_number
 from rndcfl.findings import Discovery, ProfileDiscovery
 from rndcfl.ledger import Ledger
-from rndcfl.novelty import CHARACTERS, Reports, exchange
+from rndcfl.novelty import Reports, check_characters, exchange
 from rndcfl.predictors import RND
 from rndcfl.twosample import profile_test
 
@@ -151,7 +151,10 @@ def check_discovery(
     rnd = replace(rnd or default, **budget)
     rnd.check()
     if clients[0].x.dtype == np.int64:
-        _check_text(clients, labels)
+        if labels:
+            raise InputError("labels=True is for images and tables; text is compared as it is")
+        for i, client in enumerate(clients):
+            check_characters(i, client.x)
     if criterion == "paper":
         _check_paper(clients, tolerance)
     else:
@@ -164,17 +167,6 @@ def check_discovery(
                 f"fewer than {needed} be left to score; take a smaller train_share"
             )
     return rnd
-
-
-def _check_text(clients: Clients, labels: bool) -> None:
-    if labels:
-        raise InputError("labels=True is for images and tables; text is discovered by its inputs")
-    highest = max(int(client.x.max()) for client in clients)
-    lowest = min(int(client.x.min()) for client in clients)
-    if lowest < 0 or highest >= CHARACTERS:
-        raise InputError(
-            f"text must be numbers from 0 to {CHARACTERS - 1}, got {lowest} to {highest}"
-        )
 
 
 def _check_paper(clients: Clients, tolerance: float | None) -> None:

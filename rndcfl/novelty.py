@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rndcfl.clients import Clients
+from rndcfl.clients import Client, Clients
+from rndcfl.errors import InputError
 from rndcfl.ledger import Ledger, Stopwatch
 from rndcfl.networks import device, multiply_adds
 from rndcfl.predictors import (
@@ -93,7 +94,7 @@ def profile_peers(n: int, seed: int, most: int = MAX_PROFILE) -> np.ndarray:
 
 
 def fit(
-    clients: Clients, rnd: RND, seed: int, ledger: Ledger, labels: bool = False,
+    clients: Sequence[Client], rnd: RND, seed: int, ledger: Ledger, labels: bool = False,
     *, only: Sequence[int] | None = None, target_seed: int | None = None,
 ) -> tuple[Predictors, list[tuple[Tensor, Tensor]]]:  # fmt: skip
     """Every client, or `only` some, trains its predictor.
@@ -113,7 +114,8 @@ def fit(
     watch = Stopwatch()
     with watch.running():
         shared = seed if target_seed is None else target_seed
-        samples = [_used_samples(clients, i, rnd, seed, labels, shared) for i in who]
+        n_classes = clients.n_classes if labels and isinstance(clients, Clients) else None
+        samples = [used_samples(clients[i], i, rnd, seed, shared, n_classes) for i in who]
         shape = tuple(samples[0].shape[1:])
         target = frozen_target(shape, rnd, shared)
         wanted = [embed(target, x) for x in samples]
@@ -200,21 +202,33 @@ def spelled(x: np.ndarray, seed: int) -> np.ndarray:
     return vectors.astype(np.float32)[x].transpose(0, 2, 1)[:, :, None]
 
 
+def check_characters(i: int, x: np.ndarray) -> None:
+    """Raise unless client i's text can be :func:`spelled`."""
+    if x.min() < 0 or x.max() >= CHARACTERS:
+        raise InputError(
+            f"client {i}: text must be numbers from 0 to {CHARACTERS - 1}, "
+            f"got {x.min()} to {x.max()}"
+        )
+
+
 def readable(x: np.ndarray, seed: int) -> np.ndarray:
     """Inputs as target and predictors read them: text :func:`spelled`, all else as it is."""
     return spelled(x, seed) if x.dtype == np.int64 else x
 
 
-def _used_samples(
-    clients: Clients, i: int, rnd: RND, seed: int, labels: bool, shared: int
+def used_samples(
+    client: Client, i: int, rnd: RND, seed: int, shared: int, n_classes: int | None = None
 ) -> Tensor:
-    """Client i's samples in the order in which they are used: first to train, then to score."""
-    x, y = clients[i].x, clients[i].y
+    """Client i's samples in the order in which they are used: first to train, then to score.
+
+    With labels where `n_classes` says how many there are; `shared` is the target's seed.
+    """
+    x, y = client.x, client.y
     order = numpy_rng(seed, "samples", i).permutation(len(x))[: rnd.n_used(len(x))]
     chosen = readable(x[order], shared)
-    if labels:
+    if n_classes is not None:
         assert y is not None
-        chosen = with_labels(chosen, y[order], clients.n_classes)
+        chosen = with_labels(chosen, y[order], n_classes)
     used = torch.from_numpy(chosen).to(device())
     return used.contiguous(memory_format=torch.channels_last) if used.ndim == 4 else used
 

@@ -6,7 +6,9 @@ and run together; client i's result depends on its own data and ``(seed, i)`` on
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +20,8 @@ from rndcfl.errors import InputError, check_name, check_number
 from rndcfl.networks import device, encoder
 from rndcfl.seeding import numpy_rng, torch_seeded
 from rndcfl.stacked import forward, side_by_side
+
+CACHED = 2**20  # numbers; inputs of one step larger than this are trained on in parts
 
 
 @dataclass(frozen=True)
@@ -119,13 +123,20 @@ class Predictors:
         """Bytes of one predictor as it is sent (float32)."""
         return sum(p[0].numel() * p.element_size() for p in self.parameters.values())
 
+    def only(self, who: list[int]) -> Predictors:
+        """The predictors of some clients."""
+        return replace(self, parameters={k: v[who] for k, v in self.parameters.items()})
+
     def own(self, x: Tensor) -> Tensor:
         """Each predictor on its own batch: [N, n, *shape] -> [N, n, embedding]."""
-        x = side_by_side(x) if x.ndim == 5 else x
-        return forward(self.network, self.parameters, x)
+        return self.forward(side_by_side(list(x)) if x.ndim == 5 else x)
 
     def all_on(self, x: Tensor) -> Tensor:
         """All predictors on the same batch: [n, *shape] -> [N, n, embedding]."""
+        return self.forward(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See :func:`rndcfl.stacked.forward`."""
         return forward(self.network, self.parameters, x)
 
 
@@ -141,35 +152,66 @@ def train_predictors(
 
     Notes
     -----
-    Client i's batches are cut from a stream of its own reshuffled passes, named by ``(seed, i)``,
-    so that every client takes the same number of steps and none depends on the others.
+    Client i's batches are :func:`batches_of` ``(seed, i)``, so that every client takes the same
+    number of steps and none depends on the others. Clients are trained in parts whose batches
+    fit the processor's cache together.
     """
+    floats = rnd.batch_size * inputs[0][0].numel() * len(inputs)
+    trained = []
+    parts = np.array_split(np.arange(len(inputs)), min(len(inputs), -(-floats // CACHED)))
+    with tqdm(total=rnd.steps * len(parts), desc="predictors", leave=False, delay=2) as bar:
+        for part in parts:
+            x, t = [inputs[i] for i in part], [wanted[i] for i in part]
+            picks = [batches_of(int(i), len(inputs[i]), rnd, seed) for i in part]
+            trained.append(_train(x, t, np.stack(picks), predictors.only(part.tolist()), rnd, bar))
+    together = {k: torch.cat([part[k] for part in trained]) for k in predictors.parameters}
+    return replace(predictors, parameters=together)
+
+
+def _train(
+    inputs: list[Tensor], wanted: list[Tensor], picks: np.ndarray, stack: Predictors, rnd: RND,
+    bar: Any,
+) -> dict[str, Tensor]:  # fmt: skip
+    """Train a stack of predictors at once on the batches `picks`, [N, steps, batch_size]."""
     x, t = torch.cat(inputs), torch.cat(wanted)
-    first = np.cumsum([0, *map(len, inputs)])
-    n_drawn = rnd.steps * rnd.batch_size
-    streams = [
-        first[i] + _passes(len(own), n_drawn, numpy_rng(seed, "batches", i))
-        for i, own in enumerate(inputs)
-    ]
-    batches = torch.from_numpy(np.stack(streams)).to(x.device)
-    batches = batches.reshape(len(inputs), rnd.steps, rnd.batch_size)
-    parameters = {k: v.clone().requires_grad_() for k, v in predictors.parameters.items()}
-    stack = replace(predictors, parameters=parameters)
+    first = np.cumsum([0, *map(len, inputs[:-1])])
+    batches = torch.from_numpy(picks + first[:, None, None]).to(x.device)
+    parameters = {k: v.clone().requires_grad_() for k, v in stack.parameters.items()}
+    stack = replace(stack, parameters=parameters)
     optimiser = torch.optim.Adam(list(parameters.values()), lr=rnd.lr, fused=True)
-    for step in tqdm(range(rnd.steps), desc="predictors", leave=False, delay=2):
+    draw = _drawing(x)
+    for step in range(rnd.steps):
         index = batches[:, step]
         # Adam works element by element: the sum over clients trains each as if it were alone.
-        loss = (stack.own(x[index]) - t[index]).square().mean((1, 2)).sum()
+        loss = (stack.forward(draw(index)) - t[index]).square().mean((1, 2)).sum()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    return replace(stack, parameters={k: v.detach() for k, v in parameters.items()})
+        bar.update()
+    return {k: v.detach() for k, v in parameters.items()}
 
 
-def _passes(n: int, total: int, rng: np.random.Generator) -> np.ndarray:
-    """`total` indices below `n`: one reshuffled pass after another."""
+def batches_of(i: int, n: int, rnd: RND, seed: int) -> np.ndarray:
+    """Which of its `n` samples client i trains with in each step, int64 [steps, batch_size]: one
+    reshuffled pass after another, cut into batches."""
+    rng, total = numpy_rng(seed, "batches", i), rnd.steps * rnd.batch_size
     passes = [rng.permutation(n) for _ in range(-(-total // n))]
-    return np.concatenate(passes)[:total]
+    return np.concatenate(passes)[:total].reshape(rnd.steps, rnd.batch_size)
+
+
+def _drawing(x: Tensor) -> Callable[[Tensor], Tensor]:
+    """A function from indices [N, n] of samples to the batches that :meth:`Predictors.forward`
+    reads. Images are picked as rows of pixels: whole rows are copied at the speed of memory."""
+    if x.ndim == 2:
+        return lambda index: x[index]
+    _, channels, height, width = x.shape
+    rows = x.permute(0, 2, 3, 1).flatten(1)
+
+    def draw(index: Tensor) -> Tensor:
+        picked = (rows.index_select(0, own).view(-1, height, width, channels) for own in index)
+        return side_by_side([batch.permute(0, 3, 1, 2) for batch in picked])
+
+    return draw
 
 
 def squared_errors(

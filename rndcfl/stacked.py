@@ -6,6 +6,7 @@ channels of one grouped convolution; a linear layer sees them as the batch of on
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeGuard
 
 import torch
@@ -48,9 +49,17 @@ def _usual(layer: nn.Module) -> bool:
     return not isinstance(layer, nn.Linear) or layer.bias is not None
 
 
-def side_by_side(x: Tensor) -> Tensor:
-    """A batch of images for each client as one batch: [N, n, C, H, W] -> [n, N * C, H, W]."""
-    return x.transpose(0, 1).flatten(1, 2)
+def side_by_side(batches: Sequence[Tensor]) -> Tensor:
+    """N clients' batches of images [n, C, H, W] as channels of n images: [n, N C, H, W].
+
+    Copied client by client into channels-last memory, which takes a fraction of the time of a
+    transposition and of the conversion after it.
+    """
+    n, channels, height, width = batches[0].shape
+    together = batches[0].new_empty(n, height, width, len(batches), channels)
+    for i, batch in enumerate(batches):
+        together[:, :, :, i] = batch.permute(0, 2, 3, 1)
+    return together.flatten(3).permute(0, 3, 1, 2)
 
 
 def forward(network: nn.Module, parameters: dict[str, Tensor], x: Tensor) -> Tensor:

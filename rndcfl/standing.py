@@ -145,8 +145,7 @@ class Standing:
 
     def only(self, who: list[int]) -> Predictors:
         """The predictors of some clients."""
-        parameters = {name: values[who] for name, values in self.predictors.parameters.items()}
-        return replace(self.predictors, parameters=parameters)
+        return self.predictors.only(who)
 
     def cost_each(self) -> int:
         """Multiply-adds of one predictor on one sample."""

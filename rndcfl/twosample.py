@@ -73,14 +73,60 @@ def profile_test(
         for p in np.unique(sizes):
             j = np.flatnonzero(sizes == p)
             chosen = np.stack([_chosen(i, int(other), peers, p) for other in j])
-            squared = _mahalanobis(i, j, chosen, samples, mean, covariance)
-            freedom, weight = _freedom(samples[i], samples[j])
-            f = squared * weight * (freedom - p + 1) / (freedom * p)
-            tail = _null(p, freedom, weight, min_effect).sf(f)
-            evidence[i, j] = -np.log10(np.clip(tail, 10**-MOST_DECADES, 1.0))
-            shrunk = squared * np.maximum(freedom - p - 1, 0) / freedom - p / weight
-            distance[i, j] = np.sqrt(np.maximum(shrunk, 0.0))
+            rows, columns = chosen[:, :, None], chosen[:, None, :]
+            squared = _mahalanobis(
+                samples[i], mean[i][chosen], covariance[i][rows, columns],
+                samples[j], mean[j[:, None], chosen], covariance[j[:, None, None], rows, columns],
+            )  # fmt: skip
+            evidence[i, j], distance[i, j] = _judged(squared, samples[i], samples[j], p, min_effect)
     return ProfileTest(evidence + evidence.T, distance + distance.T)
+
+
+def evidence_against(
+    samples: np.ndarray, mean: np.ndarray, covariance: np.ndarray,
+    of_samples: np.ndarray, of_mean: np.ndarray, of_covariance: np.ndarray,
+    min_effect: float = 0.0,
+) -> np.ndarray:  # fmt: skip
+    """The same test between each of several clients and one group (or a group of its own).
+
+    Parameters
+    ----------
+    samples, mean, covariance : of the clients, [c], [c, m] and [c, m, m].
+    of_samples, of_mean, of_covariance : of what they are compared with, one for all, or one each:
+        [] or [c], [m] or [c, m], [m, m] or [c, m, m].
+    min_effect : as for :func:`profile_test`.
+
+    Returns
+    -------
+    float64 [c]
+        -log10 of the p-value, at most 300.
+    """
+    c, m = mean.shape
+    others = np.broadcast_to(of_samples, c)
+    of_mean, of_covariance = (
+        np.broadcast_to(v, (c, *v.shape[-k:])) for v, k in ((of_mean, 1), (of_covariance, 2))
+    )
+    evidence, sizes = np.zeros(c), profile_size(samples, others, m)
+    for p in np.unique(sizes):
+        i = np.flatnonzero(sizes == p)
+        squared = _mahalanobis(
+            samples[i], mean[i, :p], covariance[i, :p, :p],
+            others[i], of_mean[i, :p], of_covariance[i, :p, :p],
+        )  # fmt: skip
+        evidence[i], _ = _judged(squared, samples[i], others[i], p, min_effect)
+    return evidence
+
+
+def _judged(
+    squared: np.ndarray, n_i: np.ndarray, n_j: np.ndarray, p: np.ndarray, min_effect: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Evidence and estimated distance, from squared distances over p predictors."""
+    freedom, weight = _freedom(n_i, n_j)
+    f = squared * weight * (freedom - p + 1) / (freedom * p)
+    tail = _null(p, freedom, weight, min_effect).sf(f)
+    shrunk = squared * np.maximum(freedom - p - 1, 0) / freedom - p / weight
+    evidence = -np.log10(np.clip(tail, 10**-MOST_DECADES, 1.0))
+    return evidence, np.sqrt(np.maximum(shrunk, 0.0))
 
 
 def profile_size(n_i: np.ndarray, n_j: np.ndarray, n_peers: int) -> np.ndarray:
@@ -145,17 +191,16 @@ def _chosen(i: int, j: int, peers: np.ndarray, p: int) -> np.ndarray:
 
 
 def _mahalanobis(
-    i: int, j: np.ndarray, chosen: np.ndarray,
-    samples: np.ndarray, mean: np.ndarray, covariance: np.ndarray,
+    n_i: np.ndarray, mean_i: np.ndarray, covariance_i: np.ndarray,
+    n_j: np.ndarray, mean_j: np.ndarray, covariance_j: np.ndarray,
 ) -> np.ndarray:  # fmt: skip
-    """Squared distance of the profiles of client i and clients j, over `chosen` [len(j), p]."""
-    rows, columns = chosen[:, :, None], chosen[:, None, :]
-    n_i, n_j = samples[i], samples[j][:, None, None]
-    pooled = (n_i - 1) * covariance[i][rows, columns]
-    pooled = pooled + (n_j - 1) * covariance[j[:, None, None], rows, columns]
+    """Squared distances of profiles [c, p] in units of their pooled covariances [c, p, p]."""
+    n_i, n_j = (np.asarray(n)[..., None, None] for n in (n_i, n_j))
+    pooled = (n_i - 1) * covariance_i + (n_j - 1) * covariance_j
     pooled /= n_i + n_j - 2
     # A copied predictor makes S singular; a ridge far below any real variance lets it add nothing.
-    scale = np.einsum("jkk->j", pooled) / chosen.shape[1]
-    pooled += (1e-9 * scale + 1e-12)[:, None, None] * np.eye(chosen.shape[1])
-    apart = mean[i][chosen] - mean[j[:, None], chosen]
+    p = pooled.shape[-1]
+    scale = np.einsum("jkk->j", pooled) / p
+    pooled += (1e-9 * scale + 1e-12)[:, None, None] * np.eye(p)
+    apart = mean_i - mean_j
     return np.einsum("jk,jk->j", apart, np.linalg.solve(pooled, apart[:, :, None])[:, :, 0])

@@ -101,6 +101,11 @@ WORTH = pd.DataFrame(
      ("plays", "global", 0.03, 0.02)],
     columns=["dataset", "method", "gain_mean", "gain_ci95"],
 )  # fmt: skip
+SCALE = pd.DataFrame(
+    [(mode, n, seed, n ** (2 if mode == "all_to_all" else 1) / 1e3, 1e4 * n**0.5, 400 + n)
+     for mode in ("all_to_all", "landmarks") for n in (10, 100) for seed in (0, 1)],
+    columns=["mode", "clients", "seed", "seconds", "bytes_per_client", "peak_mb"],
+)  # fmt: skip
 DRAWN = {
     "gains": (TEXT, lambda: figures.gains(METHODS, NAMES)),
     "accuracy_against_cost": (TEXT, lambda: figures.accuracy_against_cost(METHODS, NAMES)),
@@ -125,6 +130,7 @@ DRAWN = {
     "power": (TEXT, lambda: figures.power(POWER)),
     "sensitivity": (TEXT, lambda: figures.sensitivity(SWEPT, {"ari": "ARI", "kb": "kB"})),
     "recovery": (TEXT, lambda: figures.recovery(SUITE, ("calibrated", "paper_best_single"))),
+    "scaling": (TEXT, lambda: figures.scaling(SCALE)),
     "evidence": (COLUMN, lambda: figures.evidence(EXCESS, 2.0, GROUPS)),
     "distances": (TEXT, lambda: figures.distances(APART)),
     "resolution": (TEXT, lambda: figures.resolution(RESOLVED, (0.1, 0.3))),

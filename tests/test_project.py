@@ -20,6 +20,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from rndcfl import METHODS, SETTINGS, fingerprint, paths, runner
+from rndcfl.metrics import exact
 
 ROOT = paths.root()
 PACKAGE = ROOT / "rndcfl"
@@ -252,6 +253,13 @@ def test_own_data_and_data_that_change_as_the_readme_says(stripe_clients):
     exec(changing, names)
     found, true = names["history"].labels, names["drift"].groups
     assert [len(set(found[r])) for r in range(4)] == [len(set(true(r))) for r in range(4)]
+
+
+def test_thousands_of_clients_as_the_readme_says():
+    (block,) = re.findall(r"## Thousands of clients.*?```python\n(.*?)```", README, re.DOTALL)
+    names = {}
+    exec(block, names)
+    assert exact(names["many"].groups, names["labels"])
 
 
 def test_links_of_the_readme_lead_somewhere():

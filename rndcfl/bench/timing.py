@@ -16,9 +16,14 @@ from rndcfl.networks import device
 
 @dataclass
 class Timed:
-    """Seconds that a work took in each round, and what it returned last."""
+    """Seconds that a work took in each round, and what it returned last.
+
+    `cpu_seconds` are those of all cores together, which others on the machine slow down less; with
+    several threads they count waiting for each other as well.
+    """
 
     seconds: list[float] = field(default_factory=list)
+    cpu_seconds: list[float] = field(default_factory=list)
     value: Any = None
 
     @property
@@ -26,10 +31,20 @@ class Timed:
         """Median over the rounds."""
         return float(np.median(self.seconds))
 
+    @property
+    def cpu_median(self) -> float:
+        """Median of the processor's seconds."""
+        return float(np.median(self.cpu_seconds))
+
+    def scaled(self, factor: float) -> Timed:
+        """The same for a whole of which this was a sample."""
+        seconds, cpu = ([factor * s for s in v] for v in (self.seconds, self.cpu_seconds))
+        return Timed(seconds, cpu, self.value)
+
     def summary(self) -> dict[str, Any]:
         """Median, least and most, and all of them, in seconds."""
         return dict(median=self.median, least=min(self.seconds), most=max(self.seconds),
-                    all=self.seconds)  # fmt: skip
+                    all=self.seconds, cpu_median=self.cpu_median)  # fmt: skip
 
 
 def clock() -> float:
@@ -57,9 +72,10 @@ def alternate(works: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str,
         for _ in range(repeats):
             for name, work in works.items():
                 bar.set_description(name)
-                start = clock()
+                start, cpu = clock(), time.process_time()
                 timed[name].value = work()
                 timed[name].seconds.append(clock() - start)
+                timed[name].cpu_seconds.append(time.process_time() - cpu)
                 bar.update()
     return timed
 

@@ -21,6 +21,7 @@ from rndcfl.figures.novelty import (
     pair_table,
     toy_novelty,
 )
+from rndcfl.figures.scale import exponent, scaling
 from rndcfl.figures.training import accuracy_by_client, cost_and_accuracy, curves, drift, pictures
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "distances",
     "drift",
     "evidence",
+    "exponent",
     "gains",
     "level_table",
     "margins",
@@ -45,6 +47,7 @@ __all__ = [
     "quantiles",
     "recovery",
     "resolution",
+    "scaling",
     "sensitivity",
     "tolerance",
     "toy_novelty",
