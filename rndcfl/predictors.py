@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,8 +19,6 @@ from rndcfl.errors import InputError, check_name, check_number
 from rndcfl.networks import device, encoder
 from rndcfl.seeding import numpy_rng, torch_seeded
 from rndcfl.stacked import forward, side_by_side
-
-CACHED = 2**20  # numbers; inputs of one step larger than this are trained on in parts
 
 
 @dataclass(frozen=True)
@@ -153,42 +150,24 @@ def train_predictors(
     Notes
     -----
     Client i's batches are :func:`batches_of` ``(seed, i)``, so that every client takes the same
-    number of steps and none depends on the others. Clients are trained in parts whose batches
-    fit the processor's cache together.
+    number of steps and none depends on the others.
     """
-    floats = rnd.batch_size * inputs[0][0].numel() * len(inputs)
-    trained = []
-    parts = np.array_split(np.arange(len(inputs)), min(len(inputs), -(-floats // CACHED)))
-    with tqdm(total=rnd.steps * len(parts), desc="predictors", leave=False, delay=2) as bar:
-        for part in parts:
-            x, t = [inputs[i] for i in part], [wanted[i] for i in part]
-            picks = [batches_of(int(i), len(inputs[i]), rnd, seed) for i in part]
-            trained.append(_train(x, t, np.stack(picks), predictors.only(part.tolist()), rnd, bar))
-    together = {k: torch.cat([part[k] for part in trained]) for k in predictors.parameters}
-    return replace(predictors, parameters=together)
-
-
-def _train(
-    inputs: list[Tensor], wanted: list[Tensor], picks: np.ndarray, stack: Predictors, rnd: RND,
-    bar: Any,
-) -> dict[str, Tensor]:  # fmt: skip
-    """Train a stack of predictors at once on the batches `picks`, [N, steps, batch_size]."""
     x, t = torch.cat(inputs), torch.cat(wanted)
     first = np.cumsum([0, *map(len, inputs[:-1])])
-    batches = torch.from_numpy(picks + first[:, None, None]).to(x.device)
-    parameters = {k: v.clone().requires_grad_() for k, v in stack.parameters.items()}
-    stack = replace(stack, parameters=parameters)
+    picks = [batches_of(i, len(own), rnd, seed) + first[i] for i, own in enumerate(inputs)]
+    batches = torch.from_numpy(np.stack(picks)).to(x.device)
+    parameters = {k: v.clone().requires_grad_() for k, v in predictors.parameters.items()}
+    stack = replace(predictors, parameters=parameters)
     optimiser = torch.optim.Adam(list(parameters.values()), lr=rnd.lr, fused=True)
     draw = _drawing(x)
-    for step in range(rnd.steps):
+    for step in tqdm(range(rnd.steps), desc="predictors", leave=False, delay=2):
         index = batches[:, step]
         # Adam works element by element: the sum over clients trains each as if it were alone.
         loss = (stack.forward(draw(index)) - t[index]).square().mean((1, 2)).sum()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        bar.update()
-    return {k: v.detach() for k, v in parameters.items()}
+    return replace(stack, parameters={k: v.detach() for k, v in parameters.items()})
 
 
 def batches_of(i: int, n: int, rnd: RND, seed: int) -> np.ndarray:
