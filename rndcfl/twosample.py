@@ -16,6 +16,7 @@ it is Hotelling's T^2, of known distribution (Anderson, Multivariate Statistical
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,7 +124,9 @@ def _judged(
     """Evidence and estimated distance, from squared distances over p predictors."""
     freedom, weight = _freedom(n_i, n_j)
     f = squared * weight * (freedom - p + 1) / (freedom * p)
-    tail = _null(p, freedom, weight, min_effect).sf(f)
+    with warnings.catch_warnings():  # where they vanish, series of p-values need not converge
+        warnings.simplefilter("ignore", RuntimeWarning)
+        tail = _null(p, freedom, weight, min_effect).sf(f)
     shrunk = squared * np.maximum(freedom - p - 1, 0) / freedom - p / weight
     evidence = -np.log10(np.clip(tail, 10**-MOST_DECADES, 1.0))
     return evidence, np.sqrt(np.maximum(shrunk, 0.0))

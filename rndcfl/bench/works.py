@@ -100,7 +100,6 @@ class Works:
     def of(cls, sizes: Sizes) -> Works:
         """Share out the images."""
         name, samples = sizes.found()
-
         few = min(samples, sizes.naive_samples)
 
         def clients(seed: int, samples: int, rms: float = RMS) -> Clients:
