@@ -49,7 +49,7 @@ def resolution(table: pd.DataFrame, chosen: Sequence[float]) -> Figure:
     means over seeds, bands reach from the lowest seed to the highest; the values `chosen` are
     marked.
     """
-    figure, axes = panels(2, TEXT, 2.6)
+    figure, axes = panels(2, TEXT, 2.7)
     for k, (name, rows) in enumerate(table.groupby("dataset", sort=False)):
         for ax, column in zip(axes, ("ari", "federations"), strict=True):
             grid = rows.pivot(index="min_effect", columns="seed", values=column)
@@ -66,7 +66,8 @@ def resolution(table: pd.DataFrame, chosen: Sequence[float]) -> Figure:
     axes[0].set_ylim(-0.05, 1.05)
     axes[1].set_ylim(0.5, None)
     axes[1].yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes[1].legend()
+    handles, labels = axes[1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure
 
 
