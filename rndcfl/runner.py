@@ -32,7 +32,6 @@ from rndcfl.parameters import parameters_for
 from rndcfl.results import write_whole
 from rndcfl.settings import SETTINGS
 
-GRACE = 15  # seconds that an interrupted worker has to end by itself
 CELL_TIMEOUT = 3600  # seconds
 
 
@@ -103,20 +102,14 @@ def reproduce(jobs: list[Job], workers: int = 2, force: bool = False) -> Iterato
             todo.append(job)
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         running: dict[Future, Job] = {}
-        try:
-            while todo or running:
-                # Nothing waits inside the pool, so that an interrupt leaves nothing to be begun.
-                while todo and len(running) < workers:
-                    job = todo.pop(0)
-                    running[pool.submit(execute, job, force)] = job
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield running.pop(future), future.result()
-        except (KeyboardInterrupt, GeneratorExit):
-            if wait(running, GRACE).not_done:  # a worker missed its own interrupt
-                for process in multiprocessing.active_children():
-                    process.terminate()  # its kernel sees that and ends, too
-            raise
+        while todo or running:
+            # Nothing waits inside the pool, so that an interrupt leaves nothing to be begun.
+            while todo and len(running) < workers:
+                job = todo.pop(0)
+                running[pool.submit(execute, job, force)] = job
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield running.pop(future), future.result()
 
 
 def execute(job: Job, force: bool = False) -> dict[str, Any]:

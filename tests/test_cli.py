@@ -275,8 +275,11 @@ def test_an_interrupt_stops_everything_and_says_how_to_go_on(checkout):
     write_notebook(checkout / "notebooks" / "00_long.ipynb", SAVE, "import time; time.sleep(60)")
     write_notebook(checkout / "notebooks" / "01_waiting.ipynb", SAVE)
     process = subprocess.Popen(
-        REPRODUCE, cwd=checkout, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+        REPRODUCE, cwd=checkout, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        # As in a terminal, whatever shell the tests run in: one that runs them in the background
+        # lets its children ignore the signal.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     begun = checkout / RUNS / "00_long.partial" / "fig_n.png"
     deadline = time.monotonic() + 120
     while not begun.exists() and time.monotonic() < deadline:
