@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from rndcfl.bench.output import check_new, json_option, write
 from rndcfl.bench.rounds import rounds
 from rndcfl.errors import InputError
 
@@ -16,30 +15,6 @@ from rndcfl.errors import InputError
 @click.group()
 def bench() -> None:
     """Measure speed and scale side by side, on this machine."""
-
-
-def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The option ``--json FILE`` of every benchmark."""
-    return click.option(
-        "--json",
-        "file",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="Also write what was measured to this file.",
-    )(command)
-
-
-def check_new(file: Path | None) -> None:
-    """Raise if there is something already where the result would be written."""
-    if file is not None and file.exists():
-        raise InputError(f"{file} exists; name another file or remove it")
-
-
-def write(file: Path | None, result: Any) -> None:
-    """Write a result as JSON and say so."""
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        click.echo(f"written to {file}")
 
 
 @bench.command()

@@ -19,7 +19,6 @@ rest is the overhead of small calls, and cores that a single client cannot keep 
 from __future__ import annotations
 
 import copy
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,13 +30,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from rndcfl.bench.output import check_new, json_option, write
 from rndcfl.bench.timing import Timed, alternate, matrix_product_gflops
 from rndcfl.clients import Client, Clients
 from rndcfl.datasets import Dataset, load_dataset
 from rndcfl.errors import InputError
 from rndcfl.fedavg import State, copy_state
 from rndcfl.networks import Shape, build_model, device, mlp
-from rndcfl.results import write_whole
 from rndcfl.seeding import numpy_rng
 from rndcfl.simulation import History, simulate
 
@@ -194,15 +193,13 @@ def _numbers(ctx: click.Context, param: click.Parameter, value: str) -> tuple[in
 @click.option("--rounds", type=click.IntRange(1), default=1, show_default=True,
               help="Rounds of a run; its setting up is part of the time.")  # fmt: skip
 @click.option("--dataset", default="fashion-mnist-mini", show_default=True, metavar="D")
-@click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path),
-              help="Also write all numbers to this file.")  # fmt: skip
+@json_option
 def rounds(
     clients: tuple[int, ...], samples: int, repeats: int, rounds: int, dataset: str,
     file: Path | None,
 ) -> None:  # fmt: skip
     """FedAvg and IFCA rounds: clients one after the other, and together."""
-    if file is not None and file.exists():
-        raise InputError(f"{file} exists; name another file or remove it")
+    check_new(file)
     result = bench_rounds(clients, samples, repeats, rounds, load_dataset(dataset))
     table = pd.DataFrame(result["rows"])
     table = table[[c for c in table.columns if not str(c).endswith(("_all", "_gflops"))]]
@@ -216,6 +213,4 @@ def rounds(
         speeds = ", ".join(f"{w} {row[f'{w}_gflops']:.0f}" for w in ("batched", "loop", "authors")
                            if w in row)  # fmt: skip
         click.echo(f"{row['method']} {row['clients']}: the loop's arithmetic at Gflop/s: {speeds}")
-    if file is not None:
-        write_whole(file, json.dumps(result, indent=1) + "\n")
-        click.echo(f"written to {file}")
+    write(file, result)
