@@ -158,12 +158,11 @@ class Clients(Sequence[Client]):
             If a client has no labels or too few samples to keep one of each kind.
         """
         check_number("share", share, 0.0, 1.0)
-        return replace(
-            self, members=tuple(_hold_out(c, i, share, seed) for i, c in enumerate(self))
-        )
+        return replace(self, members=tuple(hold_out(c, i, share, seed) for i, c in enumerate(self)))
 
 
-def _hold_out(client: Client, i: int, share: float, seed: int) -> Client:
+def hold_out(client: Client, i: int, share: float = 0.2, seed: int = 0) -> Client:
+    """Client i with a share of its samples held out; see :meth:`Clients.with_test`."""
     if client.y is None:
         raise InputError(f"client {i} has no labels; training needs (x, y) for every client")
     if client.x_test is not None:

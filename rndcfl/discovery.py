@@ -99,6 +99,14 @@ def discover(
         return judge(reports, ledger, alpha, min_effect, 1 - rnd.train_share)
     assert tolerance is not None
     reports = exchange(clients, rnd, seed, ledger, max_profile=0, labels=labels)
+    return judge_as_paper(reports, ledger, tolerance, reading, grouping)
+
+
+def judge_as_paper(
+    reports: Reports, ledger: Ledger, tolerance: float, reading: str = "average",
+    grouping: str = "cliques",
+) -> Discovery:  # fmt: skip
+    """The paper's criterion (Eq. 9) on what the clients reported."""
     dissimilarity = paper_dissimilarity(reports.novelty, reading)
     return Discovery(
         group(dissimilarity, tolerance, grouping), reports.novelty, log_excess(reports.novelty),

@@ -11,7 +11,7 @@ The target is evaluated once per sample, and a client scores all predictors in o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,15 +94,17 @@ def profile_peers(n: int, seed: int, most: int = MAX_PROFILE) -> np.ndarray:
 
 
 def fit(
-    clients: Sequence[Client], rnd: RND, seed: int, ledger: Ledger, labels: bool = False,
-    *, only: Sequence[int] | None = None, target_seed: int | None = None,
+    clients: Sequence[Client] | Mapping[int, Client], rnd: RND, seed: int, ledger: Ledger,
+    labels: bool = False, *, only: Sequence[int] | None = None, target_seed: int | None = None,
 ) -> tuple[Predictors, list[tuple[Tensor, Tensor]]]:  # fmt: skip
     """Every client, or `only` some, trains its predictor.
 
     Parameters
     ----------
-    clients, rnd, seed, ledger, labels : as for :func:`exchange`.
-    only : positions of the clients that train; default all.
+    clients : by number; of their data only the training inputs `x` are used.
+    rnd, seed, ledger, labels : as for :func:`exchange`.
+    only : numbers of the clients that train; default all. What a client does depends on its
+        number, not on who else trains.
     target_seed : of the target, where it is not `seed`.
 
     Returns
@@ -110,7 +112,8 @@ def fit(
     (predictors, held_out) : the stack of their predictors, and per client the samples [n, \\*shape]
         it will score with and the target's outputs on them [n, embedding].
     """
-    who = range(len(clients)) if only is None else only
+    everybody = list(clients) if isinstance(clients, Mapping) else range(len(clients))
+    who = everybody if only is None else only
     watch = Stopwatch()
     with watch.running():
         shared = seed if target_seed is None else target_seed
@@ -123,7 +126,7 @@ def fit(
         predictors = train_predictors(
             [x[:cut] for x, cut in zip(samples, cuts, strict=True)],
             [t[:cut] for t, cut in zip(wanted, cuts, strict=True)],
-            untrained_predictors(shape, len(who), rnd, seed), rnd, seed,
+            untrained_predictors(shape, len(who), rnd, seed, who), rnd, seed, who,
         )  # fmt: skip
     target_cost = multiply_adds(target, shape)
     training = 3 * rnd.steps * rnd.batch_size * multiply_adds(predictors.network, shape)
@@ -231,6 +234,15 @@ def used_samples(
         chosen = with_labels(chosen, y[order], n_classes)
     used = torch.from_numpy(chosen).to(device())
     return used.contiguous(memory_format=torch.channels_last) if used.ndim == 4 else used
+
+
+def scored_samples(
+    client: Client, i: int, rnd: RND, seed: int, target: nn.Module
+) -> tuple[Tensor, Tensor]:
+    """The samples that client i scores with, as :func:`fit` left them, and the target's outputs."""
+    used = used_samples(client, i, rnd, seed, seed)
+    x = used[len(used) - rnd.n_scored(len(used)) :]
+    return x, embed(target, x)
 
 
 def embed(target: nn.Module, x: Tensor, chunk: int = 64) -> Tensor:

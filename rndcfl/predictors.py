@@ -6,7 +6,7 @@ and run together; client i's result depends on its own data and ``(seed, i)`` on
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -89,10 +89,12 @@ def frozen_target(shape: tuple[int, ...], rnd: RND, seed: int) -> nn.Module:
     return network.requires_grad_(False).eval().to(device())
 
 
-def untrained_predictors(shape: tuple[int, ...], n: int, rnd: RND, seed: int) -> Predictors:
-    """`n` predictors, number i initialised from ``(seed, i)`` alone."""
+def untrained_predictors(
+    shape: tuple[int, ...], n: int, rnd: RND, seed: int, who: Sequence[int] | None = None
+) -> Predictors:
+    """`n` predictors, number i drawn from ``(seed, i)`` alone; `who` says which (0, 1, ...)."""
     networks = []
-    for i in range(n):
+    for i in who or range(n):
         with torch_seeded(seed, "predictor", i):
             networks.append(encoder(shape, rnd.predictor, rnd.embedding, rnd.downsample))
     stacked, _ = stack_module_state(networks)
@@ -138,14 +140,16 @@ class Predictors:
 
 
 def train_predictors(
-    inputs: list[Tensor], wanted: list[Tensor], predictors: Predictors, rnd: RND, seed: int
-) -> Predictors:
+    inputs: list[Tensor], wanted: list[Tensor], predictors: Predictors, rnd: RND, seed: int,
+    who: Sequence[int] | None = None,
+) -> Predictors:  # fmt: skip
     """Train predictor i on client i's samples, all at once (Algorithm 1, line 1).
 
     Parameters
     ----------
     inputs : per client, its training samples [n_i, *shape].
     wanted : per client, the target's outputs on them [n_i, embedding].
+    who : the clients' numbers; default 0, 1, ...
 
     Notes
     -----
@@ -154,7 +158,11 @@ def train_predictors(
     """
     x, t = torch.cat(inputs), torch.cat(wanted)
     first = np.cumsum([0, *map(len, inputs[:-1])])
-    picks = [batches_of(i, len(own), rnd, seed) + first[i] for i, own in enumerate(inputs)]
+    numbers = who or range(len(inputs))
+    picks = [
+        batches_of(i, len(own), rnd, seed) + start
+        for i, own, start in zip(numbers, inputs, first, strict=True)
+    ]
     batches = torch.from_numpy(np.stack(picks)).to(x.device)
     parameters = {k: v.clone().requires_grad_() for k, v in predictors.parameters.items()}
     stack = replace(predictors, parameters=parameters)

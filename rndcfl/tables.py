@@ -34,25 +34,39 @@ class Scale:
 
     @classmethod
     def agreed(cls, tables: Sequence[np.ndarray]) -> Scale:
-        """From per client a table [n, d] with NaN for missing: three sums and a bit per column.
+        """From per client a table [n, d] with NaN for missing."""
+        return cls.of_sums(np.stack([sums(x) for x in tables]))
+
+    @classmethod
+    def of_sums(cls, told: np.ndarray) -> Scale:
+        """From what clients tell of their tables, :func:`sums` of each, [N, 5, d].
 
         A column that nobody has a value in gets mean 0, one that never varies sd 1.
         """
-        flags = np.all([((x == 0) | (x == 1) | np.isnan(x)).all(0) for x in tables], axis=0)
-        count = sum((~np.isnan(x)).sum(0) for x in tables)
-        n = np.maximum(count, 1)
-        mean = sum(np.nansum(x, 0, dtype=np.float64) for x in tables) / n
-        square = sum(np.nansum(np.square(x, dtype=np.float64), 0) for x in tables) / n
+        rows, count, total, squares, others = told.sum(0)
+        n, flags = np.maximum(count, 1), others == 0
+        mean, square = total / n, squares / n
         variance = square - mean**2
         varies = variance > 1e-9 * square  # otherwise it is the rounding of the difference
         sd = np.sqrt(np.where(varies & ~flags, variance, 1.0))
-        return cls(np.where(flags, 0.0, mean), sd, np.flatnonzero(count < sum(map(len, tables))))
+        return cls(np.where(flags, 0.0, mean), sd, np.flatnonzero(count < rows))
 
     def fill(self, x: np.ndarray) -> np.ndarray:
         """[n, d] -> float32 [n, d + len(marked)]: scaled, 0 for missing, then 1 where it was."""
         missing = np.isnan(x)
         scaled = np.where(missing, 0.0, (x - self.mean) / self.sd)
         return np.hstack([scaled, missing[:, self.marked]]).astype(np.float32)
+
+
+def sums(x: np.ndarray) -> np.ndarray:
+    """What a client tells of each column of its table [n, d] with NaN for missing, float64 [5, d].
+
+    Rows, values, their sum, the sum of their squares, and how many are neither 0 nor 1.
+    """
+    there, flat = ~np.isnan(x), np.nan_to_num(x).astype(np.float64)
+    others = there & (x != 0) & (x != 1)
+    rows = np.full(x.shape[1], len(x))
+    return np.stack([rows, there.sum(0), flat.sum(0), np.square(flat).sum(0), others.sum(0)])
 
 
 def from_tables(
@@ -92,7 +106,7 @@ def from_tables(
         if not isinstance(parts, tuple | list) or len(parts) not in (2, 4):
             raise InputError(f"client {i}: give (x, y) or (x, y, x_test, y_test)")
         own = list(parts)
-        own[::2] = [_table(i, x) for x in own[::2]]
+        own[::2] = [as_table(i, x) for x in own[::2]]
         given.append(own)
         widths = [x.shape[1] for x in own[::2]]
         if any(width != given[0][0].shape[1] for width in widths):
@@ -107,7 +121,8 @@ def from_tables(
     return Clients.from_arrays([tuple(own) for own in given], groups, dataset)
 
 
-def _table(i: int, given: Any) -> np.ndarray:
+def as_table(i: int, given: Any) -> np.ndarray:
+    """Client i's table as float64 [n, d], checked."""
     try:
         x = np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError):

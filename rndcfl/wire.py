@@ -59,6 +59,11 @@ def unpack(packed: np.ndarray, shape: tuple[int, ...], rnd: RND) -> Predictors:
     return Predictors({k: part.reshape(-1, *p.shape[1:]) for (k, p), part in named}, stack.network)
 
 
+def packed_width(shape: tuple[int, ...], rnd: RND) -> int:
+    """Number of parameters P of a predictor for samples of `shape`."""
+    return untrained_predictors(shape, 1, rnd, seed=0).bytes_each // 4
+
+
 def check_packed(packed: np.ndarray, width: int) -> None:
     """Raise :class:`WireError` unless these are predictors of `width` parameters each."""
     if packed.dtype != np.float32:

@@ -7,7 +7,16 @@ import torch
 from rndcfl.clients import Clients
 from rndcfl.ledger import Ledger
 from rndcfl.networks import device, multiply_adds
-from rndcfl.novelty import CHANNELS, CHARACTERS, exchange, fit, report_row, spelled, with_labels
+from rndcfl.novelty import (
+    CHANNELS,
+    CHARACTERS,
+    exchange,
+    fit,
+    report_row,
+    scored_samples,
+    spelled,
+    with_labels,
+)  # fmt: skip
 from rndcfl.predictors import RND, frozen_target, train_predictors, untrained_predictors
 from rndcfl.seeding import numpy_rng
 
@@ -192,3 +201,15 @@ def test_same_seed_same_bits(clients, small_rnd, global_rng_untouched):
     a, b, c = (exchange(clients, small_rnd, seed, Ledger()).novelty for seed in (0, 0, 1))
     np.testing.assert_array_equal(a, b)
     assert (a != c).all()
+
+
+def test_a_client_on_its_own_machine_does_what_it_does_among_all(clients, small_rnd):
+    together, held_out = fit(clients, small_rnd, 3, Ledger())
+    for i, client in enumerate(clients):
+        alone, [(x, wanted)] = fit({i: client}, small_rnd, 3, Ledger())
+        for name, values in together.parameters.items():
+            torch.testing.assert_close(alone.parameters[name][0], values[i], atol=1e-5, rtol=1e-4)
+        target = frozen_target(tuple(x.shape[1:]), small_rnd, 3)
+        again, outputs = scored_samples(client, i, small_rnd, 3, target)
+        assert torch.equal(again, x) and torch.equal(again, held_out[i][0])
+        torch.testing.assert_close(outputs, wanted)

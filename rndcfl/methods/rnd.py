@@ -70,9 +70,7 @@ class RNDMethod(Method):
         if self.on_signal:
             labels = self._on_signal(round, run, ledger)
         elif round == 0 or (self.every is not None and round % self.every == 0):
-            # The first discovery is discover(clients, seed=seed); later ones draw afresh.
-            later = int(numpy_rng(run.seed, "discovery", round).integers(2**31))
-            found = discover(run.clients, seed=later if round else run.seed, **self.params)
+            found = discover(run.clients, seed=discovery_seed(run.seed, round), **self.params)
             ledger, labels = found.ledger, found.labels
         else:
             return run.labels
@@ -98,3 +96,8 @@ class RNDMethod(Method):
         self.seen = run.clients
         judged = {k: self.params.get(k, v) for k, v in (("alpha", 0.01), ("min_effect", 0.1))}
         return self.standing.discovery(ledger, **judged).labels
+
+
+def discovery_seed(seed: int, round: int) -> int:
+    """The first discovery is ``discover(clients, seed=seed)``; later ones draw afresh."""
+    return int(numpy_rng(seed, "discovery", round).integers(2**31)) if round else seed

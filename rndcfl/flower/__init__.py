@@ -1,0 +1,1 @@
+"""The same protocol among real sites, on Flower: pip install 'rndcfl[flower]'."""

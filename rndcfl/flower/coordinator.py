@@ -1,0 +1,201 @@
+"""The server's loop over Flower messages: meet, discover, train, average, evaluate, write down.
+
+The questions and their order are those of the paper's Algorithm 2; whoever does not answer one in
+time, or answers with something else, is left out until it says hello again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from flwr.app import RecordDict
+from flwr.serverapp import Grid
+
+from rndcfl.fedavg import State, average, copy_state
+from rndcfl.flower import checkpoint
+from rndcfl.flower.discovering import discover_over, renamed
+from rndcfl.flower.meeting import Meeting
+from rndcfl.flower.post import Log, Post
+from rndcfl.flower.records import record, state_of, with_state
+from rndcfl.flower.settings import Settings
+from rndcfl.networks import build_model, device
+from rndcfl.results import write_whole
+from rndcfl.wire import WireError
+
+Answers = dict[int, RecordDict]  # client -> what it says
+
+
+class Coordinator:
+    """One run.
+
+    Parameters
+    ----------
+    grid : Flower's way to the nodes.
+    settings : what is asked for.
+    folder : for checkpoint and results; a run that it holds is gone on with.
+    log : takes one line of text.
+    """
+
+    def __init__(self, grid: Grid, settings: Settings, folder: Path, log: Log) -> None:
+        self.settings, self.folder, self.log = settings, folder, log
+        self.progress = checkpoint.load(folder, settings)
+        self.post = Post(grid, log, self.progress.mail)
+        self.meeting = Meeting(self.post, settings, self.progress)
+
+    def run(self) -> None:
+        """All rounds that are not done yet.
+
+        Raises
+        ------
+        InputError
+            Where there are fewer clients than ``min-clients``.
+        """
+        done = self.progress.round
+        if done:
+            self.log(f"rounds 0 to {done - 1} are there from before; going on with round {done}")
+        for r in range(done, self.settings.rounds):
+            self._round(r)
+            self.progress.round = r + 1
+            self._write()
+        self._write(finished=True)
+        self.log(f"finished: {self.settings.rounds} rounds, results in {self.folder}")
+
+    def _round(self, r: int) -> None:
+        present = self.meeting.present(r)
+        strangers = [c for c in present if self.progress.labels.get(c) not in self.progress.models]
+        if self.settings.discovers(r) or strangers:
+            present = self._discover(present, r)
+        trained = self._train(present, r)
+        self._average(trained)
+        self._evaluate({c: present[c] for c in trained}, r)
+
+    def _ask(
+        self, kind: str, letters: Callable[[int], RecordDict], who: dict[int, int], r: int,
+        timeout: float, read: Callable[[int, RecordDict], Any],
+    ) -> dict[int, Any]:  # fmt: skip
+        """What the clients in `who` (client -> node) answer, as `read`; the others go to rest."""
+        found = self.post.ask(kind, {who[c]: letters(c) for c in sorted(who)}, r, timeout)
+        answers = {}
+        for client, node in sorted(who.items()):
+            try:
+                if node not in found:
+                    raise LookupError  # the post has said why
+                answers[client] = read(client, found[node])
+            except LookupError:
+                self.meeting.rest(client, r)
+            except (WireError, KeyError, TypeError, ValueError) as problem:
+                self.log(f"{kind}: client {client} is left out: {problem}")
+                self.meeting.rest(client, r)
+        return answers
+
+    def _letter(
+        self, r: int, arrays: dict[str, np.ndarray] | None = None, **more: Any
+    ) -> RecordDict:
+        scale = {} if self.progress.scale is None else {"scale": self.progress.scale}
+        asked = dict(round=r, run_seed=self.settings.seed, **more)
+        return record(asked, **scale, **(arrays or {}))
+
+    def _discover(self, present: dict[int, int], r: int) -> dict[int, int]:
+        """Find the federations of those present; return who of them took part to the end."""
+
+        def ask(
+            kind: str, who: list[int], config: dict[str, Any], arrays: dict[str, np.ndarray],
+            read: Callable[[int, RecordDict], Any],
+        ) -> dict[int, Any]:  # fmt: skip
+            letter = self._letter(r, arrays, **config)
+            nodes = {c: present[c] for c in who}
+            answers = self._ask(
+                kind, lambda _: letter, nodes, r, self.settings.timeout_discovery, read
+            )
+            self.meeting.enough(answers, f"have answered {kind}")
+            return answers
+
+        found = discover_over(ask, sorted(present), self.settings, self.progress.sample_shape, r)
+        before, after = self.progress.labels, renamed(self.progress.labels, found.labels)
+        models = self.progress.models or {0: self._new_model()}
+        for federation in set(after.values()) - set(models):
+            came_from = [before[c] for c, f in after.items() if f == federation and c in before]
+            known = [f for f in came_from if f in models]
+            most = max(sorted(set(known)), key=known.count) if known else None
+            inherited = self._new_model() if most is None else models[most]
+            models[federation] = dict(inherited)
+        self.progress.models, self.progress.labels = models, before | after
+        self.progress.discoveries.append(
+            dict(round=r, clients=sorted(after), labels=[after[c] for c in sorted(after)],
+                 novelty=found.novelty.tolist(), seconds=found.seconds)
+        )  # fmt: skip
+        told = ", ".join(f"client {c} in {after[c]}" for c in sorted(after))
+        self.log(f"round {r}: {len(set(after.values()))} federations: {told}")
+        return {c: present[c] for c in after}
+
+    def _new_model(self) -> State:
+        about = self.progress.about
+        network = build_model(
+            self.settings.model, self.progress.sample_shape, about["n_classes"], self.settings.seed
+        )
+        return copy_state(network.to(device()))
+
+    def _with_model(self, client: int, r: int) -> RecordDict:
+        told = {k.replace("_", "-"): v for k, v in asdict(self.settings).items()}
+        letter = self._letter(r, settings=told, n_classes=self.progress.about["n_classes"])
+        return with_state(letter, self.progress.models[self.progress.labels[client]])
+
+    def _train(self, present: dict[int, int], r: int) -> dict[int, tuple[State, int]]:
+        """Trained model and number of samples of every client that answers in time."""
+
+        def read(client: int, content: RecordDict) -> tuple[State, int]:
+            samples = int(content.metric_records["metrics"]["samples"])  # type: ignore[arg-type]
+            if samples < 1:
+                raise WireError(f"it says it has {samples} samples")
+            like = self.progress.models[self.progress.labels[client]]
+            return state_of(content, like), samples
+
+        answers = self._ask(
+            "train.federation", lambda c: self._with_model(c, r), present, r,
+            self.settings.timeout_training, read,
+        )  # fmt: skip
+        self.meeting.enough(answers, "have trained")
+        return answers
+
+    def _average(self, trained: dict[int, tuple[State, int]]) -> None:
+        labels = self.progress.labels
+        for federation in sorted({labels[c] for c in trained}):
+            members = [trained[c] for c in sorted(trained) if labels[c] == federation]
+            states, samples = zip(*members, strict=True)
+            self.progress.models[federation] = average(states, samples)
+
+    def _evaluate(self, present: dict[int, int], r: int) -> None:
+        def read(client: int, content: RecordDict) -> dict[str, float]:
+            told = content.metric_records["metrics"]
+            return {k: float(told[k]) for k in ("samples", "loss", "accuracy")}  # type: ignore
+
+        answers = self._ask(
+            "evaluate.federation", lambda c: self._with_model(c, r), present, r,
+            self.settings.timeout_evaluation, read,
+        )  # fmt: skip
+        for client, told in answers.items():
+            federation = self.progress.labels[client]
+            self.progress.history.append(
+                dict(round=r, client=client, federation=federation, **told)
+            )
+        if answers:
+            mean = np.mean([told["accuracy"] for told in answers.values()])
+            self.log(f"round {r}: {len(answers)} clients, mean accuracy {mean:.3f}")
+
+    def _write(self, finished: bool = False) -> None:
+        """Checkpoint and tables; the checkpoint first, for it alone is needed to go on."""
+        checkpoint.save(self.folder, self.settings, self.progress)
+        for name in ("history", "mail"):
+            table = pd.DataFrame(getattr(self.progress, name))
+            write_whole(self.folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+        result = dict(
+            finished=finished, rounds=self.progress.round, discoveries=self.progress.discoveries,
+            labels={str(c): f for c, f in sorted(self.progress.labels.items())},
+        )  # fmt: skip
+        write_whole(self.folder / "result.json", json.dumps(result, indent=1) + "\n")

@@ -1,0 +1,140 @@
+"""Who is there: sites come, stay silent, leave and come back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sized
+from typing import Any
+
+import numpy as np
+from flwr.app import RecordDict
+
+from rndcfl.errors import InputError
+from rndcfl.flower.checkpoint import Progress
+from rndcfl.flower.post import Post
+from rndcfl.flower.records import array_of, config_of, record
+from rndcfl.flower.settings import Settings
+from rndcfl.tables import Scale
+from rndcfl.wire import WireError
+
+HELLO = "query.hello"
+POLL = 0.5  # seconds between looks at who is connected
+
+
+class Meeting:
+    """The sites of a run.
+
+    A site says hello once: its number, and what kind of data it has. One that fails to answer a
+    question rests; it is greeted again in the next round and then, while it stays silent, ever more
+    rarely, since waiting for the silent costs the others time.
+    """
+
+    def __init__(self, post: Post, settings: Settings, progress: Progress) -> None:
+        self.post, self.settings, self.progress = post, settings, progress
+        self.nodes: dict[int, int] = {}  # client -> its node
+        self.greeted: set[int] = set()
+        self.again: dict[int, tuple[int, int]] = {}  # node at rest -> round to greet it, pause
+
+    def present(self, r: int) -> dict[int, int]:
+        """Client -> node of all that are connected and answer, in the order of their numbers.
+
+        Waits ``timeout_hello`` seconds for ``min_clients``.
+
+        Raises
+        ------
+        InputError
+            If fewer have come by then.
+        """
+        until = time.monotonic() + self.settings.timeout_hello
+        while True:
+            online = set(self.post.grid.get_node_ids())
+            self._greet(online, r)
+            here = {c: node for c, node in sorted(self.nodes.items()) if node in online}
+            if len(here) >= self.settings.min_clients or time.monotonic() > until:
+                self.enough(here, f"are there after {self.settings.timeout_hello:g} s")
+                return here
+            time.sleep(POLL)
+
+    def rest(self, client: int, r: int) -> None:
+        """Leave a client out until it says hello again."""
+        node = self.nodes.pop(client, None)
+        if node is not None:
+            self._wait(node, r)
+
+    def enough(self, who: Sized, have: str) -> None:
+        """Raise :class:`InputError` unless they are ``min_clients`` or more."""
+        if len(who) < self.settings.min_clients:
+            raise InputError(
+                f"{len(who)} of at least {self.settings.min_clients} clients {have}; start more, or "
+                "lower min-clients; the rounds before are kept"
+            )
+
+    def _wait(self, node: int, r: int) -> None:
+        _, pause = self.again.get(node, (0, 0))
+        self.again[node] = (r + max(1, pause), max(2, 2 * pause))
+        self.greeted.discard(node)
+
+    def _greet(self, online: set[int], r: int) -> None:
+        new = sorted(n for n in online - self.greeted if self.again.get(n, (0, 0))[0] <= r)
+        if not new:
+            return
+        hello = record(dict(run_seed=self.settings.seed))
+        answers = self.post.ask(HELLO, {n: hello for n in new}, r, self.settings.timeout_hello)
+        told: dict[int, dict[str, Any]] = {}
+        for node in new:
+            if node not in answers:
+                self._wait(node, r)
+                continue
+            self.greeted.add(node)
+            try:
+                about = config_of(answers[node])
+                self._agree(about, answers[node], online, first=not told)
+                told[node] = about | dict(content=answers[node])
+                self.nodes[int(about["number"])] = node
+            except (WireError, KeyError, TypeError, ValueError) as problem:
+                self.post.log(f"node {node} is refused: {problem}")
+        self._set_out(told)
+
+    def _agree(
+        self, about: dict[str, Any], content: RecordDict, online: set[int], first: bool
+    ) -> None:
+        """Raise unless the site's data go with those of the others."""
+        number = int(about["number"])
+        if self.nodes.get(number) in online:
+            raise WireError(f"client {number} is there already; every site needs its own client=")
+        if not about["labels"]:
+            raise WireError(f"client {number} has no labels to train with")
+        if about["kind"] == "text" and self.settings.model != "gru":
+            raise WireError(f"client {number} has text, which needs model='gru'")
+        known = self.progress.about
+        if not known and first:
+            known |= {k: about[k] for k in ("kind", "shape", "n_classes")}
+        for what in ("kind", "shape"):
+            if about[what] != known[what]:
+                raise WireError(
+                    f"client {number} has data of {what} {about[what]}, the others {known[what]}"
+                )
+        if self.progress.round and about["n_classes"] > known["n_classes"]:
+            raise WireError(
+                f"client {number} has labels to {about['n_classes'] - 1}, the model "
+                f"{known['n_classes']} classes"
+            )
+        if about["kind"] == "table":
+            sums = array_of(content, "sums")
+            if sums.shape != (5, *about["shape"]) or not np.isfinite(sums).all():
+                raise WireError(f"client {number} has sent no usable sums of its table")
+
+    def _set_out(self, told: dict[int, dict[str, Any]]) -> None:
+        """Before the first round, what all agree on: number of classes, and a scale for tables."""
+        known = self.progress.about
+        if self.progress.labels or not told:
+            return
+        known["n_classes"] = max(known["n_classes"], *(a["n_classes"] for a in told.values()), 0)
+        if known["kind"] == "table":
+            self.sums = getattr(self, "sums", []) + [
+                array_of(a["content"], "sums") for a in told.values()
+            ]
+            scale = Scale.of_sums(np.stack(self.sums))
+            marks = np.zeros(len(scale.mean))
+            marks[scale.marked] = 1
+            self.progress.scale = np.stack([scale.mean, scale.sd, marks])

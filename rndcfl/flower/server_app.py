@@ -1,0 +1,36 @@
+"""What the server does: Algorithm 2, then federated averaging in every federation."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from flwr.app import Context
+from flwr.serverapp import Grid, ServerApp
+
+from rndcfl.flower.coordinator import Coordinator
+from rndcfl.flower.settings import Settings
+
+app = ServerApp()
+__all__ = ["app"]
+
+
+@app.main()
+def main(grid: Grid, context: Context) -> None:
+    """Run the rounds that are not done yet; results and checkpoint go to the output folder."""
+    settings = Settings.from_config(context.run_config)
+    folder = Path(settings.output).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+
+    def log(line: str) -> None:
+        text = f"{time.monotonic() - started:7.1f} s  {line}"
+        print(text, flush=True)
+        with (folder / "log.txt").open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
+
+    try:
+        Coordinator(grid, settings, folder, log).run()
+    except Exception as problem:
+        log(f"stopped: {problem}")
+        raise
