@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
-from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from rndcfl.clients import IGNORED
 from rndcfl.errors import InputError
@@ -13,11 +12,15 @@ from rndcfl.errors import InputError
 
 def ari(groups: ArrayLike, labels: ArrayLike) -> float:
     """Adjusted Rand index of two partitions of the same clients [N]: 1 equal, about 0 by chance."""
+    from sklearn.metrics import adjusted_rand_score  # a second to import: only where needed
+
     return float(adjusted_rand_score(*_pair(groups, labels)))
 
 
 def nmi(groups: ArrayLike, labels: ArrayLike) -> float:
     """Normalised mutual information of two partitions [N], from 0 to 1."""
+    from sklearn.metrics import normalized_mutual_info_score
+
     return float(normalized_mutual_info_score(*_pair(groups, labels)))
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
-from sklearn.datasets import load_svmlight_file
 
 from rndcfl import idx
 from rndcfl.datafiles import corrupt, download, find, not_found, sha256
@@ -96,6 +95,8 @@ def _usps(root: Path | None) -> tuple[np.ndarray, np.ndarray]:
     if not all(official):
         raise not_found("digits", USPS, USPS_FROM, root)
     try:
+        from sklearn.datasets import load_svmlight_file  # a second to import: only where needed
+
         rows = [load_svmlight_file(str(path), n_features=SIZE**2) for path in official]
     except (OSError, EOFError, ValueError) as problem:
         raise corrupt(Path(f"{official[0]} or {USPS[1]}"), problem) from None

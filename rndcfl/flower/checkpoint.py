@@ -16,6 +16,7 @@ from rndcfl.errors import InputError
 from rndcfl.fedavg import State
 from rndcfl.flower.settings import Settings
 from rndcfl.networks import device
+from rndcfl.novelty import CHANNELS
 from rndcfl.results import write_whole
 
 NAME = "checkpoint.npz"
@@ -31,7 +32,7 @@ class Progress:
     about : kind and shape of the data, and number of classes; empty before anybody has come.
     scale : of tables, mean, standard deviation and whether gaps are marked [3, d]; else None.
     labels : client -> its federation.
-    models : federation -> its model.
+    models, versions : federation -> its model, and its name: ``""`` is the one drawn from the seed.
     history, mail : rows of the tables that are written beside the checkpoint.
     discoveries : per discovery its round, clients and labels.
     """
@@ -41,6 +42,7 @@ class Progress:
     scale: np.ndarray | None = None
     labels: dict[int, int] = field(default_factory=dict)
     models: dict[int, State] = field(default_factory=dict)
+    versions: dict[int, str] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     mail: list[dict[str, Any]] = field(default_factory=list)
     discoveries: list[dict[str, Any]] = field(default_factory=list)
@@ -51,6 +53,12 @@ class Progress:
         shape = tuple(self.about["shape"])
         return shape if self.scale is None else (shape[0] + int(self.scale[2].sum()),)
 
+    @property
+    def read_shape(self) -> tuple[int, ...]:
+        """The same as target and predictors read it: text as vectors of its characters."""
+        shape = self.sample_shape
+        return (CHANNELS, 1, *shape) if self.about["kind"] == "text" else shape
+
 
 PLAIN = ("round", "about", "history", "mail", "discoveries")
 
@@ -58,7 +66,10 @@ PLAIN = ("round", "about", "history", "mail", "discoveries")
 def save(folder: Path, settings: Settings, progress: Progress) -> None:
     """Write the checkpoint of a run to its folder."""
     plain: dict[str, Any] = {name: getattr(progress, name) for name in PLAIN}
-    plain |= dict(settings=asdict(settings), labels=list(progress.labels.items()))
+    plain |= dict(
+        settings=asdict(settings), labels=list(progress.labels.items()),
+        versions=list(progress.versions.items()),
+    )  # fmt: skip
     arrays: dict[str, Any] = {"json": np.frombuffer(json.dumps(plain).encode(), dtype=np.uint8)}
     if progress.scale is not None:
         arrays["scale"] = progress.scale
@@ -88,6 +99,7 @@ def load(folder: Path, settings: Settings) -> Progress:
             **{name: plain[name] for name in PLAIN}, scale=arrays.pop("scale", None)
         )
         progress.labels = {int(client): int(label) for client, label in plain["labels"]}
+        progress.versions = {int(federation): str(name) for federation, name in plain["versions"]}
         before = plain["settings"]
     except (ValueError, KeyError, OSError, EOFError):
         raise InputError(f"{path} is no checkpoint of rndcfl; give another output folder") from None

@@ -2,7 +2,7 @@
 
 Every answer is computed by the functions that :func:`rndcfl.simulate` uses, from the same draws, so
 that a run among sites gives the federations and the models of a simulation. A question may come to
-a fresh process: nothing is remembered between them but what the site's files hold.
+a fresh process: nothing is remembered between them but the last model, by Flower.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from rndcfl.novelty import fit, readable, report_row, scored_samples
 from rndcfl.predictors import frozen_target, squared_errors
 from rndcfl.seeding import numpy_rng
 from rndcfl.tables import Scale, as_table, sums
-from rndcfl.wire import architecture, pack, unpack
+from rndcfl.wire import WireError, architecture, pack, unpack
 
 app = ClientApp()
 __all__ = ["app"]
@@ -86,7 +86,7 @@ def train(message: Message, context: Context) -> Message:
     """One round of local training from the federation's model."""
     asked = config_of(message.content)
     number, client = _client(message.content, context)
-    network, start, settings = _model(message.content, client)
+    network, start, settings = _model(message.content, client, context)
     rng = numpy_rng(settings.seed, "local training", int(asked["round"]), number)
     x, y = _tensors(client.x, client.y)
     trained, seen = train_locally(network, start, x, y, settings.training, rng)
@@ -99,7 +99,7 @@ def train(message: Message, context: Context) -> Message:
 def test(message: Message, context: Context) -> Message:
     """Loss and accuracy of the federation's model on the site's held-out samples."""
     _, client = _client(message.content, context)
-    network, state, _ = _model(message.content, client)
+    network, state, _ = _model(message.content, client, context)
     loss, accuracy = evaluate(network, state, *_tensors(client.x_test, client.y_test))
     assert client.x_test is not None
     answer = metrics(loss=loss, accuracy=accuracy, samples=len(client.x_test))
@@ -143,12 +143,22 @@ def _kind(client: Client) -> str:
     return "table" if client.x.ndim == 2 else "images"
 
 
-def _model(content: RecordDict, client: Client) -> tuple[torch.nn.Module, State, Settings]:
+def _model(
+    content: RecordDict, client: Client, context: Context
+) -> tuple[torch.nn.Module, State, Settings]:
+    """The federation's model: as sent, as kept from the last message, or as drawn from the seed."""
     asked = config_of(content)
-    settings = Settings.from_config(asked["settings"])
+    settings, version = Settings.from_config(asked["settings"]), asked["version"]
     shape, n_classes = client.x.shape[1:], int(asked["n_classes"])
     network = build_model(settings.model, shape, n_classes, settings.seed).to(device())
-    return network, state_of(content, like=copy_state(network)), settings
+    initial = copy_state(network)
+    if version == "":
+        return network, initial, settings
+    if not asked["kept"]:
+        context.state = with_state(record(dict(version=version)), state_of(content, like=initial))
+    elif "config" not in context.state or config_of(context.state)["version"] != version:
+        raise WireError("the model that should have been kept is not there")
+    return network, state_of(context.state, like=initial), settings
 
 
 def _tensors(*arrays: np.ndarray | None) -> tuple[torch.Tensor, ...]:

@@ -47,6 +47,7 @@ class Coordinator:
         self.progress = checkpoint.load(folder, settings)
         self.post = Post(grid, log, self.progress.mail)
         self.meeting = Meeting(self.post, settings, self.progress)
+        self.held: dict[int, str] = {}  # node -> version of the model that it keeps
 
     def run(self) -> None:
         """All rounds that are not done yet.
@@ -72,7 +73,7 @@ class Coordinator:
         if self.settings.discovers(r) or strangers:
             present = self._discover(present, r)
         trained = self._train(present, r)
-        self._average(trained)
+        self._average(trained, r)
         self._evaluate({c: present[c] for c in trained}, r)
 
     def _ask(
@@ -83,16 +84,19 @@ class Coordinator:
         found = self.post.ask(kind, {who[c]: letters(c) for c in sorted(who)}, r, timeout)
         answers = {}
         for client, node in sorted(who.items()):
+            if node not in found:  # the post has said why
+                self._leave_out(client, node, r)
+                continue
             try:
-                if node not in found:
-                    raise LookupError  # the post has said why
                 answers[client] = read(client, found[node])
-            except LookupError:
-                self.meeting.rest(client, r)
             except (WireError, KeyError, TypeError, ValueError) as problem:
                 self.log(f"{kind}: client {client} is left out: {problem}")
-                self.meeting.rest(client, r)
+                self._leave_out(client, node, r)
         return answers
+
+    def _leave_out(self, client: int, node: int, r: int) -> None:
+        self.meeting.rest(client, r)
+        self.held.pop(node, None)  # who knows what it has kept
 
     def _letter(
         self, r: int, arrays: dict[str, np.ndarray] | None = None, **more: Any
@@ -116,16 +120,12 @@ class Coordinator:
             self.meeting.enough(answers, f"have answered {kind}")
             return answers
 
-        found = discover_over(ask, sorted(present), self.settings, self.progress.sample_shape, r)
+        found = discover_over(ask, sorted(present), self.settings, self.progress.read_shape, r)
         before, after = self.progress.labels, renamed(self.progress.labels, found.labels)
-        models = self.progress.models or {0: self._new_model()}
-        for federation in set(after.values()) - set(models):
+        for federation in sorted(set(after.values()) - set(self.progress.models)):
             came_from = [before[c] for c, f in after.items() if f == federation and c in before]
-            known = [f for f in came_from if f in models]
-            most = max(sorted(set(known)), key=known.count) if known else None
-            inherited = self._new_model() if most is None else models[most]
-            models[federation] = dict(inherited)
-        self.progress.models, self.progress.labels = models, before | after
+            self._found(federation, came_from)
+        self.progress.labels = before | after
         self.progress.discoveries.append(
             dict(round=r, clients=sorted(after), labels=[after[c] for c in sorted(after)],
                  novelty=found.novelty.tolist(), seconds=found.seconds)
@@ -134,17 +134,34 @@ class Coordinator:
         self.log(f"round {r}: {len(set(after.values()))} federations: {told}")
         return {c: present[c] for c in after}
 
-    def _new_model(self) -> State:
-        about = self.progress.about
-        network = build_model(
-            self.settings.model, self.progress.sample_shape, about["n_classes"], self.settings.seed
-        )
-        return copy_state(network.to(device()))
+    def _found(self, federation: int, came_from: list[int]) -> None:
+        """A new federation goes on with the model that most of its members had, or starts anew."""
+        models, versions = self.progress.models, self.progress.versions
+        known = [f for f in came_from if f in models]
+        if known:
+            most = max(sorted(set(known)), key=known.count)
+            models[federation], versions[federation] = dict(models[most]), versions[most]
+        else:
+            about, shape = self.progress.about, self.progress.sample_shape
+            network = build_model(
+                self.settings.model, shape, about["n_classes"], self.settings.seed
+            )
+            models[federation], versions[federation] = copy_state(network.to(device())), ""
 
-    def _with_model(self, client: int, r: int) -> RecordDict:
+    def _with_model(self, client: int, node: int, r: int) -> RecordDict:
+        """What a client needs to train or to evaluate: its federation's model, unless it has it.
+
+        A client draws the initial model from the seed, and keeps what it was sent last.
+        """
         told = {k.replace("_", "-"): v for k, v in asdict(self.settings).items()}
-        letter = self._letter(r, settings=told, n_classes=self.progress.about["n_classes"])
-        return with_state(letter, self.progress.models[self.progress.labels[client]])
+        federation = self.progress.labels[client]
+        version = self.progress.versions[federation]
+        kept = version == "" or self.held.get(node) == version
+        letter = self._letter(
+            r, settings=told, n_classes=self.progress.about["n_classes"], version=version, kept=kept
+        )
+        self.held[node] = version
+        return letter if kept else with_state(letter, self.progress.models[federation])
 
     def _train(self, present: dict[int, int], r: int) -> dict[int, tuple[State, int]]:
         """Trained model and number of samples of every client that answers in time."""
@@ -157,18 +174,19 @@ class Coordinator:
             return state_of(content, like), samples
 
         answers = self._ask(
-            "train.federation", lambda c: self._with_model(c, r), present, r,
+            "train.federation", lambda c: self._with_model(c, present[c], r), present, r,
             self.settings.timeout_training, read,
         )  # fmt: skip
         self.meeting.enough(answers, "have trained")
         return answers
 
-    def _average(self, trained: dict[int, tuple[State, int]]) -> None:
+    def _average(self, trained: dict[int, tuple[State, int]], r: int) -> None:
         labels = self.progress.labels
         for federation in sorted({labels[c] for c in trained}):
             members = [trained[c] for c in sorted(trained) if labels[c] == federation]
             states, samples = zip(*members, strict=True)
             self.progress.models[federation] = average(states, samples)
+            self.progress.versions[federation] = f"{federation} after round {r}"
 
     def _evaluate(self, present: dict[int, int], r: int) -> None:
         def read(client: int, content: RecordDict) -> dict[str, float]:
@@ -176,7 +194,7 @@ class Coordinator:
             return {k: float(told[k]) for k in ("samples", "loss", "accuracy")}  # type: ignore
 
         answers = self._ask(
-            "evaluate.federation", lambda c: self._with_model(c, r), present, r,
+            "evaluate.federation", lambda c: self._with_model(c, present[c], r), present, r,
             self.settings.timeout_evaluation, read,
         )  # fmt: skip
         for client, told in answers.items():

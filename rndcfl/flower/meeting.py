@@ -33,6 +33,7 @@ class Meeting:
         self.post, self.settings, self.progress = post, settings, progress
         self.nodes: dict[int, int] = {}  # client -> its node
         self.greeted: set[int] = set()
+        self.sums: list[np.ndarray] = []  # of tables, as long as the scale is not agreed on
         self.again: dict[int, tuple[int, int]] = {}  # node at rest -> round to greet it, pause
 
     def present(self, r: int) -> dict[int, int]:
@@ -65,8 +66,8 @@ class Meeting:
         """Raise :class:`InputError` unless they are ``min_clients`` or more."""
         if len(who) < self.settings.min_clients:
             raise InputError(
-                f"{len(who)} of at least {self.settings.min_clients} clients {have}; start more, or "
-                "lower min-clients; the rounds before are kept"
+                f"{len(who)} of at least {self.settings.min_clients} clients {have}; start more, "
+                "or lower min-clients; the rounds before are kept"
             )
 
     def _wait(self, node: int, r: int) -> None:
@@ -88,16 +89,16 @@ class Meeting:
             self.greeted.add(node)
             try:
                 about = config_of(answers[node])
-                self._agree(about, answers[node], online, first=not told)
-                told[node] = about | dict(content=answers[node])
+                self._agree(about, answers[node], online)
+                told[node] = about
+                if about["kind"] == "table":
+                    self.sums.append(array_of(answers[node], "sums"))
                 self.nodes[int(about["number"])] = node
             except (WireError, KeyError, TypeError, ValueError) as problem:
                 self.post.log(f"node {node} is refused: {problem}")
         self._set_out(told)
 
-    def _agree(
-        self, about: dict[str, Any], content: RecordDict, online: set[int], first: bool
-    ) -> None:
+    def _agree(self, about: dict[str, Any], content: RecordDict, online: set[int]) -> None:
         """Raise unless the site's data go with those of the others."""
         number = int(about["number"])
         if self.nodes.get(number) in online:
@@ -106,15 +107,13 @@ class Meeting:
             raise WireError(f"client {number} has no labels to train with")
         if about["kind"] == "text" and self.settings.model != "gru":
             raise WireError(f"client {number} has text, which needs model='gru'")
-        known = self.progress.about
-        if not known and first:
-            known |= {k: about[k] for k in ("kind", "shape", "n_classes")}
+        known = self.progress.about or about
         for what in ("kind", "shape"):
             if about[what] != known[what]:
                 raise WireError(
                     f"client {number} has data of {what} {about[what]}, the others {known[what]}"
                 )
-        if self.progress.round and about["n_classes"] > known["n_classes"]:
+        if self.progress.labels and about["n_classes"] > known["n_classes"]:
             raise WireError(
                 f"client {number} has labels to {about['n_classes'] - 1}, the model "
                 f"{known['n_classes']} classes"
@@ -123,17 +122,16 @@ class Meeting:
             sums = array_of(content, "sums")
             if sums.shape != (5, *about["shape"]) or not np.isfinite(sums).all():
                 raise WireError(f"client {number} has sent no usable sums of its table")
+        if not self.progress.about:
+            self.progress.about |= {k: about[k] for k in ("kind", "shape", "n_classes")}
 
     def _set_out(self, told: dict[int, dict[str, Any]]) -> None:
         """Before the first round, what all agree on: number of classes, and a scale for tables."""
         known = self.progress.about
         if self.progress.labels or not told:
             return
-        known["n_classes"] = max(known["n_classes"], *(a["n_classes"] for a in told.values()), 0)
+        known["n_classes"] = max([known["n_classes"], *(a["n_classes"] for a in told.values())])
         if known["kind"] == "table":
-            self.sums = getattr(self, "sums", []) + [
-                array_of(a["content"], "sums") for a in told.values()
-            ]
             scale = Scale.of_sums(np.stack(self.sums))
             marks = np.zeros(len(scale.mean))
             marks[scale.marked] = 1

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from sklearn.cluster import AgglomerativeClustering
-from sklearn.metrics import pairwise_distances
 
 from rndcfl.criteria import in_order_of_appearance
 from rndcfl.errors import check_number
@@ -44,6 +42,8 @@ def distances(vectors: np.ndarray, metric: str) -> np.ndarray:
 
     Cosine distance is 1 - cos, from 0 to 2; a vector of zeros is at distance 1 from all others.
     """
+    from sklearn.metrics import pairwise_distances  # a second to import: only where needed
+
     return pairwise_distances(vectors, metric=metric)
 
 
@@ -68,6 +68,8 @@ def agglomerate(
     """
     if len(dissimilarity) == 1:
         return np.zeros(1, dtype=np.int64)
+    from sklearn.cluster import AgglomerativeClustering
+
     tree = AgglomerativeClustering(
         n_clusters, metric="precomputed", linkage=linkage, distance_threshold=threshold
     )

@@ -1,0 +1,202 @@
+"""A SuperLink and its SuperNodes on this machine: started, used and stopped by their pids.
+
+For trying and testing what real sites will do. Nothing leaves the machine: Flower's telemetry,
+update check and installation of dependencies are off, and its files stay in one folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rndcfl.errors import InputError
+from rndcfl.flower import app_folder
+from rndcfl.flower.meter import Meter
+
+HOST = "127.0.0.1"
+QUIET = {
+    "FLWR_TELEMETRY_ENABLED": "0",
+    "FLWR_DISABLE_UPDATE_CHECK": "1",
+    "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TQDM_DISABLE": "1",
+    "OMP_NUM_THREADS": "1",
+}
+
+
+class RunFailed(RuntimeError):
+    """The run did not complete; the message is one line that says why."""
+
+
+@dataclass
+class Loopback:
+    """SuperLink and SuperNodes of one machine, as a context manager.
+
+    Parameters
+    ----------
+    folder : for Flower's files, logs, keys and the results of runs.
+    nodes : per node its configuration, e.g. ``{"client": 0, "data": "/data/site0.csv"}``.
+    keys : TLS and node authentication, made by :func:`rndcfl.flower.keys.make`; None for neither.
+
+    Attributes
+    ----------
+    processes : name -> process, ``superlink``, ``node0``, ...
+    meter : counts the bytes between the nodes and the link (not with TLS).
+    """
+
+    folder: Path
+    nodes: Sequence[dict[str, Any]]
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def __enter__(self) -> Loopback:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.meter = Meter(self.port)
+        try:
+            self._start_link()
+            for i in range(len(self.nodes)):
+                self.start_node(i)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _start_link(self) -> None:
+        config = self.folder / "home" / "config.toml"
+        config.parent.mkdir(exist_ok=True)
+        config.write_text(
+            f'[superlink]\ndefault = "loop"\n[superlink.loop]\naddress = "{HOST}:{self.port}"\n'
+            "insecure = true\n"
+        )
+        self._start(
+            "superlink", "flower-superlink", "--insecure", "--host", HOST, "--port",
+            str(self.port), "--disable-runtime-dependency-installation",
+        )  # fmt: skip
+        self._wait_for_port(self.port, "superlink")
+
+    def start_node(self, i: int) -> None:
+        """Start node i, or start it again."""
+        pairs = " ".join(f"{k}={json.dumps(v)}" for k, v in self.nodes[i].items())
+        self._start(
+            f"node{i}", "flower-supernode", "--insecure", "--superlink",
+            f"{HOST}:{self.meter.port}", "--host", HOST, "--port", str(free_port()),
+            "--node-config", pairs,
+        )  # fmt: skip
+
+    def kill(self, name: str) -> None:
+        """End a process and all it has started, at once, as a power cut would."""
+        process = self.processes.pop(name)
+        _signal_group(process, signal.SIGKILL)
+        process.wait()
+
+    def stop(self) -> None:
+        """End everything that was started."""
+        for sign in (signal.SIGTERM, signal.SIGKILL):
+            for process in self.processes.values():
+                _signal_group(process, sign)
+            patience = time.monotonic() + 5
+            while any(p.poll() is None for p in self.processes.values()):
+                if time.monotonic() > patience:
+                    break
+                time.sleep(0.05)
+        for process in self.processes.values():
+            process.wait()
+        self.processes.clear()
+        self.meter.close()
+
+    def run(self, timeout: float = 600.0, **config: Any) -> dict[str, Any]:
+        """One run of the app; what its ``result.json`` says.
+
+        Parameters
+        ----------
+        timeout : seconds until it is stopped.
+        **config : keys of the run configuration, see :class:`~rndcfl.flower.settings.Settings`,
+            with underscores for dashes.
+
+        Raises
+        ------
+        RunFailed
+            If it does not complete. ``flwr run`` ends with 0 whatever happens, so that the state is
+            asked for.
+        """
+        output = self.folder / config.get("output", "results")
+        given = {k.replace("_", "-"): v for k, v in config.items()} | {"output": str(output)}
+        pairs = " ".join(f"{k}={json.dumps(v)}" for k, v in given.items())
+        with (self.folder / "run.log").open("ab") as log:
+            subprocess.run(
+                [_command("flwr"), "run", str(app_folder()), "loop", "--stream", "-c", pairs],
+                env=self._environment(), stdin=subprocess.DEVNULL, stdout=log,
+                stderr=subprocess.STDOUT, timeout=timeout, check=False,
+            )  # fmt: skip
+        status, details = self._state()
+        if status != "finished:completed":
+            raise RunFailed(f"the run is {status}: {details}; see {self.folder / 'run.log'}")
+        return json.loads((output / "result.json").read_text())
+
+    def _state(self) -> tuple[str, str]:
+        """State and details of the latest run."""
+        listed = subprocess.run(
+            [_command("flwr"), "list", "loop", "--format", "json"],
+            env=self._environment(), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        try:
+            latest = json.loads(listed.stdout)["runs"][0]
+            return latest["status"], latest.get("status-details") or "no details"
+        except (ValueError, KeyError, IndexError):
+            said = (listed.stderr or listed.stdout).strip().splitlines()
+            return "unknown", said[-1] if said else "flwr list says nothing"
+
+    def _start(self, name: str, command: str, *arguments: str) -> None:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [_command(command), *arguments], env=self._environment(), cwd=self.folder,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )  # fmt: skip
+
+    def _environment(self) -> dict[str, str]:
+        here = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+        return {**os.environ, **QUIET, "FLWR_HOME": str(self.folder / "home"), "PATH": here}
+
+    def _wait_for_port(self, port: int, name: str, seconds: float = 60.0) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if self.processes[name].poll() is not None:
+                break
+            with contextlib.suppress(OSError), socket.create_connection((HOST, port), 1):
+                return
+            time.sleep(0.1)
+        raise RunFailed(f"{name} did not start; see {self.folder / name}.log")
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as s:
+        s.bind((HOST, 0))
+        return int(s.getsockname()[1])
+
+
+def _command(name: str) -> str:
+    """Flower's command of the environment that this Python runs in."""
+    path = Path(sys.executable).parent / name
+    if not path.is_file():
+        raise InputError(f"{name} is not installed; pip install 'rndcfl[flower]'")
+    return str(path)
+
+
+def _signal_group(process: subprocess.Popen[bytes], sign: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, sign)
