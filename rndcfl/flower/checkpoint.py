@@ -14,6 +14,7 @@ import torch
 
 from rndcfl.errors import InputError
 from rndcfl.fedavg import State
+from rndcfl.flower import loaders
 from rndcfl.flower.settings import Settings
 from rndcfl.networks import device
 from rndcfl.novelty import CHANNELS
@@ -92,16 +93,14 @@ def load(folder: Path, settings: Settings) -> Progress:
     if not path.exists():
         return Progress()
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
+        arrays = loaders.arrays_in(path)
         plain = json.loads(arrays.pop("json").tobytes())
-        progress = Progress(
-            **{name: plain[name] for name in PLAIN}, scale=arrays.pop("scale", None)
-        )
+        scale = arrays.pop("scale", None)
+        progress = Progress(**{name: plain[name] for name in PLAIN}, scale=scale)
         progress.labels = {int(client): int(label) for client, label in plain["labels"]}
         progress.versions = {int(federation): str(name) for federation, name in plain["versions"]}
         before = plain["settings"]
-    except (ValueError, KeyError, OSError, EOFError):
+    except (ValueError, KeyError):
         raise InputError(f"{path} is no checkpoint of rndcfl; give another output folder") from None
     if not settings.same_run(before):
         raise InputError(f"{folder} holds a run with other settings; give another output folder")

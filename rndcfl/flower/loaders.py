@@ -7,9 +7,11 @@ site and stays there.
 from __future__ import annotations
 
 import importlib
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -74,16 +76,21 @@ def read_csv(path: str, label: object = None) -> tuple[np.ndarray, np.ndarray | 
 
 def read_npz(path: str) -> tuple[Any, ...]:
     """Arrays x, and y, x_test, y_test where they are there; no pickled objects."""
-    try:
-        with np.load(_there(path), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ARRAYS if name in file}
-    except (ValueError, OSError, EOFError) as problem:
-        raise InputError(f"{path} cannot be read as npz: {problem}") from None
+    arrays = {k: v for k, v in arrays_in(_there(path)).items() if k in ARRAYS}
     if "x" not in arrays:
         raise InputError(f"{path} has no array x; save it with numpy.savez(path, x=..., y=...)")
     if "x_test" in arrays:
         return tuple(arrays.get(name) for name in ARRAYS)
     return arrays["x"], arrays.get("y")
+
+
+def arrays_in(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an npz file; :class:`InputError` for anything else, pickles among it."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except (ValueError, TypeError, OSError, EOFError, BadZipFile, zlib.error) as problem:
+        raise InputError(f"{path} cannot be read as npz: {problem}") from None
 
 
 def drawn(number: int, config: Mapping[str, Any]) -> tuple[Any, ...]:

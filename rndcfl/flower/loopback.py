@@ -46,16 +46,19 @@ class Loopback:
     ----------
     folder : for Flower's files, logs, keys and the results of runs.
     nodes : per node its configuration, e.g. ``{"client": 0, "data": "/data/site0.csv"}``.
-    keys : TLS and node authentication, made by :func:`rndcfl.flower.keys.make`; None for neither.
+    secure : with TLS and node authentication, by keys made for it.
+    simulated : instead of SuperNodes that many nodes in Flower's simulation (needs ray).
 
     Attributes
     ----------
     processes : name -> process, ``superlink``, ``node0``, ...
-    meter : counts the bytes between the nodes and the link (not with TLS).
+    meter : counts the bytes between the nodes and the link.
     """
 
     folder: Path
     nodes: Sequence[dict[str, Any]]
+    secure: bool = False
+    simulated: int = 0
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __enter__(self) -> Loopback:
@@ -77,23 +80,45 @@ class Loopback:
     def _start_link(self) -> None:
         config = self.folder / "home" / "config.toml"
         config.parent.mkdir(exist_ok=True)
+        arguments, trust = ["--insecure"], "insecure = true"
+        if self.secure:
+            from rndcfl.flower import keys
+
+            made = self.keys = keys.make(self.folder / "keys", len(self.nodes))
+            arguments = [
+                "--ssl-ca-certfile", str(made.ca), "--ssl-certfile", str(made.certificate),
+                "--ssl-keyfile", str(made.server_key), "--enable-supernode-auth",
+            ]  # fmt: skip
+            trust = f"root-certificates = {json.dumps(str(made.ca))}"
         config.write_text(
             f'[superlink]\ndefault = "loop"\n[superlink.loop]\naddress = "{HOST}:{self.port}"\n'
-            "insecure = true\n"
+            f"{trust}\n"
         )
         self._start(
-            "superlink", "flower-superlink", "--insecure", "--host", HOST, "--port",
-            str(self.port), "--disable-runtime-dependency-installation",
+            "superlink", "flower-superlink", *arguments, "--host", HOST, "--port", str(self.port),
+            "--disable-runtime-dependency-installation", *(["--simulation"] * bool(self.simulated)),
         )  # fmt: skip
         self._wait_for_port(self.port, "superlink")
+        if self.secure:
+            for i in range(len(self.nodes)):
+                self.register(self.keys.node(i).with_suffix(".pub"))
 
-    def start_node(self, i: int) -> None:
-        """Start node i, or start it again."""
+    def register(self, public_key: Path) -> None:
+        """Let the node with this key take part."""
+        told = self._flwr("supernode", "register", str(public_key), "loop", "--format", "json")
+        if not json.loads(told.stdout or "{}").get("success"):
+            raise RunFailed(f"a node could not be registered: {told.stdout or told.stderr}")
+
+    def start_node(self, i: int, key: Path | None = None) -> None:
+        """Start node i, or start it again; with another key than its own if one is given."""
         pairs = " ".join(f"{k}={json.dumps(v)}" for k, v in self.nodes[i].items())
+        trust = ["--insecure"]
+        if self.secure:
+            mine = str(key or self.keys.node(i))
+            trust = ["--root-certificates", str(self.keys.ca), "--auth-supernode-private-key", mine]
         self._start(
-            f"node{i}", "flower-supernode", "--insecure", "--superlink",
-            f"{HOST}:{self.meter.port}", "--host", HOST, "--port", str(free_port()),
-            "--node-config", pairs,
+            f"node{i}", "flower-supernode", *trust, "--superlink", f"{HOST}:{self.meter.port}",
+            "--host", HOST, "--port", str(free_port()), "--node-config", pairs,
         )  # fmt: skip
 
     def kill(self, name: str) -> None:
@@ -135,9 +160,13 @@ class Loopback:
         output = self.folder / config.get("output", "results")
         given = {k.replace("_", "-"): v for k, v in config.items()} | {"output": str(output)}
         pairs = " ".join(f"{k}={json.dumps(v)}" for k, v in given.items())
+        simulation = [
+            "--federation-config", f"num-supernodes={self.simulated} client-resources-num-cpus=1"
+        ]  # fmt: skip
         with (self.folder / "run.log").open("ab") as log:
             subprocess.run(
-                [_command("flwr"), "run", str(app_folder()), "loop", "--stream", "-c", pairs],
+                [_command("flwr"), "run", str(app_folder()), "loop", "--stream", "-c", pairs,
+                 *(simulation if self.simulated else [])],
                 env=self._environment(), stdin=subprocess.DEVNULL, stdout=log,
                 stderr=subprocess.STDOUT, timeout=timeout, check=False,
             )  # fmt: skip
@@ -148,16 +177,19 @@ class Loopback:
 
     def _state(self) -> tuple[str, str]:
         """State and details of the latest run."""
-        listed = subprocess.run(
-            [_command("flwr"), "list", "loop", "--format", "json"],
-            env=self._environment(), capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        listed = self._flwr("list", "loop", "--format", "json")
         try:
             latest = json.loads(listed.stdout)["runs"][0]
             return latest["status"], latest.get("status-details") or "no details"
         except (ValueError, KeyError, IndexError):
             said = (listed.stderr or listed.stdout).strip().splitlines()
             return "unknown", said[-1] if said else "flwr list says nothing"
+
+    def _flwr(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [_command("flwr"), *arguments], env=self._environment(), stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
 
     def _start(self, name: str, command: str, *arguments: str) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:

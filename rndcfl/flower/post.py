@@ -47,7 +47,6 @@ class Post:
         """
         if not letters:
             return {}
-        started = time.monotonic()
         nodes = list(letters)
         messages = [
             Message(letters[node], dst_node_id=node, message_type=kind, ttl=timeout + 60.0)
@@ -61,8 +60,9 @@ class Post:
                 continue
             waiting[id] = node
             self._note(round, kind, node, "down", size, 0.0)
-        answers, pause = {}, 0.05
-        while waiting and time.monotonic() - started < timeout:
+        started, pause = time.monotonic(), 0.05
+        answers = {}
+        while waiting:
             for reply in self.grid.pull_messages(list(waiting)):
                 # An error's sender is the SuperLink: what it replies to says whose it is.
                 if (id := reply.metadata.reply_to_message_id) not in waiting:
@@ -78,6 +78,8 @@ class Post:
                 answers[node] = reply.content
                 seconds = time.monotonic() - started
                 self._note(round, kind, node, "up", count_bytes(reply.content), seconds)
+            if time.monotonic() - started > timeout:
+                break
             if waiting:
                 time.sleep(pause)
                 pause = min(1.0, 1.5 * pause)
