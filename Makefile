@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup reproduce test lab lint frameworks clean
+.PHONY: setup reproduce test lab lint flower frameworks clean
 
 setup: $(READY)
 
@@ -11,7 +11,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "rndcfl needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --progress-bar on -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --progress-bar on -c constraints.txt -e '.[dev,flower]'
 	@touch $@
 
 reproduce: $(READY)
@@ -28,6 +28,9 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/nbstripout --keep-id --extra-keys "metadata.papermill cell.metadata.papermill" --verify notebooks/*.ipynb
+
+flower: $(READY)
+	$(BIN)/rndcfl flower
 
 frameworks: $(READY)
 	benchmarks/run.sh

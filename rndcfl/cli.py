@@ -1,4 +1,4 @@
-"""The command line: ``rndcfl reproduce``, ``list``, ``discover`` and ``bench``."""
+"""The command line: ``rndcfl reproduce``, ``list``, ``discover``, ``bench`` and ``flower``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tqdm import tqdm
 from rndcfl import __version__
 from rndcfl.bench.cli import bench
 from rndcfl.errors import InputError
+from rndcfl.flower.cli import flower
 from rndcfl.parameters import PROFILES
 
 
@@ -49,6 +50,7 @@ def main() -> None:
 
 
 main.add_command(bench)
+main.add_command(flower)
 
 
 @main.command()
@@ -204,8 +206,6 @@ def discover(
         write_whole(file, json.dumps(result, indent=1) + "\n")
         click.echo(f"written to {file}")
 
-
-main.add_command(bench)
 
 if __name__ == "__main__":
     main()

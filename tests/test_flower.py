@@ -19,7 +19,7 @@ from rndcfl.flower import app_folder, loaders
 from rndcfl.flower.coordinator import Coordinator
 from rndcfl.flower.discovering import among, renamed
 from rndcfl.flower.records import pack_row, unpack_row
-from rndcfl.flower.settings import Settings
+from rndcfl.flower.settings import NODES_OWN, Settings
 from rndcfl.ledger import Ledger
 from rndcfl.wire import WireError
 
@@ -430,7 +430,7 @@ def test_the_app_names_every_setting_with_its_default():
 
     app = tomllib.loads((app_folder() / "pyproject.toml").read_text())["tool"]["flwr"]["app"]
     assert Settings.from_config(app["config"]) == Settings()
-    assert set(app["config"]) == {"data", *(k.replace("_", "-") for k in vars(Settings()))}
+    assert set(app["config"]) == {*NODES_OWN, *(k.replace("_", "-") for k in vars(Settings()))}
 
 
 # --- a site's own data --------------------------------------------------------------------------

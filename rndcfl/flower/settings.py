@@ -13,7 +13,7 @@ from rndcfl.fedavg import LocalTraining
 from rndcfl.networks import MODELS
 from rndcfl.predictors import RND
 
-NODES_OWN = ("data",)  # keys that are for the nodes
+NODES_OWN = ("data", "dataset", "setting", "groups", "samples")  # keys that are for the nodes
 
 
 @dataclass(frozen=True)
