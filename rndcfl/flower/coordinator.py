@@ -117,6 +117,7 @@ class Coordinator:
             answers = self._ask(
                 kind, lambda _: letter, nodes, r, self.settings.timeout_discovery, read
             )
+            self.log(f"round {r}: {kind} answered by {len(answers)} of {len(who)} clients")
             self.meeting.enough(answers, f"have answered {kind}")
             return answers
 

@@ -66,7 +66,7 @@ class Loopback:
         self.port = free_port()
         self.meter = Meter(self.port)
         try:
-            self._start_link()
+            self.start_link()
             for i in range(len(self.nodes)):
                 self.start_node(i)
         except BaseException:
@@ -77,7 +77,8 @@ class Loopback:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _start_link(self) -> None:
+    def start_link(self) -> None:
+        """Start the SuperLink, or start it again."""
         config = self.folder / "home" / "config.toml"
         config.parent.mkdir(exist_ok=True)
         arguments, trust = ["--insecure"], "insecure = true"
@@ -109,15 +110,16 @@ class Loopback:
         if not json.loads(told.stdout or "{}").get("success"):
             raise RunFailed(f"a node could not be registered: {told.stdout or told.stderr}")
 
-    def start_node(self, i: int, key: Path | None = None) -> None:
-        """Start node i, or start it again; with another key than its own if one is given."""
+    def start_node(self, i: int, key: Path | None = None, name: str | None = None) -> None:
+        """Start node i, or start it again; a stranger has another `name` and `key`."""
         pairs = " ".join(f"{k}={json.dumps(v)}" for k, v in self.nodes[i].items())
         trust = ["--insecure"]
         if self.secure:
             mine = str(key or self.keys.node(i))
             trust = ["--root-certificates", str(self.keys.ca), "--auth-supernode-private-key", mine]
+        link = f"{HOST}:{self.meter.port}"
         self._start(
-            f"node{i}", "flower-supernode", *trust, "--superlink", f"{HOST}:{self.meter.port}",
+            name or f"node{i}", "flower-supernode", *trust, "--superlink", link,
             "--host", HOST, "--port", str(free_port()), "--node-config", pairs,
         )  # fmt: skip
 
