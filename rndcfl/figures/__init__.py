@@ -11,6 +11,7 @@ from rndcfl.figures.discovery import (
     sensitivity,
     tolerance,
 )
+from rndcfl.figures.flower import many_sites, message_bytes
 from rndcfl.figures.methods import accuracy_against_cost, gains
 from rndcfl.figures.natural import distances, resolution, worth
 from rndcfl.figures.novelty import (
@@ -37,7 +38,9 @@ __all__ = [
     "exponent",
     "gains",
     "level_table",
+    "many_sites",
     "margins",
+    "message_bytes",
     "novelty_levels",
     "novelty_matrix",
     "pair_table",
