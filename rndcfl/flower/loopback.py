@@ -31,7 +31,9 @@ QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "TQDM_DISABLE": "1",
     "OMP_NUM_THREADS": "1",
+    "NO_COLOR": "1",
 }
+COLOURED = ("FORCE_COLOR", "CLICOLOR_FORCE", "CLICOLOR")  # set by notebooks; spoil flwr's JSON
 
 
 class RunFailed(RuntimeError):
@@ -177,15 +179,18 @@ class Loopback:
             raise RunFailed(f"the run is {status}: {details}; see {self.folder / 'run.log'}")
         return json.loads((output / "result.json").read_text())
 
-    def _state(self) -> tuple[str, str]:
-        """State and details of the latest run."""
-        listed = self._flwr("list", "loop", "--format", "json")
-        try:
-            latest = json.loads(listed.stdout)["runs"][0]
-            return latest["status"], latest.get("status-details") or "no details"
-        except (ValueError, KeyError, IndexError):
-            said = (listed.stderr or listed.stdout).strip().splitlines()
-            return "unknown", said[-1] if said else "flwr list says nothing"
+    def _state(self, times: int = 5) -> tuple[str, str]:
+        """State and details of the latest run; asked again where the link is too busy to answer."""
+        why = ""
+        for _ in range(times):
+            listed = self._flwr("list", "loop", "--format", "json")
+            with contextlib.suppress(ValueError):
+                told = json.loads(listed.stdout)
+                if told.get("runs"):
+                    return told["runs"][0]["status"], told["runs"][0].get("status-details") or ""
+                why = str(told.get("error-message", "no runs"))
+            time.sleep(2)
+        return "unknown", " ".join(why.split()) or "flwr list says nothing"
 
     def _flwr(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -203,7 +208,8 @@ class Loopback:
 
     def _environment(self) -> dict[str, str]:
         here = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-        return {**os.environ, **QUIET, "FLWR_HOME": str(self.folder / "home"), "PATH": here}
+        inherited = {k: v for k, v in os.environ.items() if k not in COLOURED}
+        return {**inherited, **QUIET, "FLWR_HOME": str(self.folder / "home"), "PATH": here}
 
     def _wait_for_port(self, port: int, name: str, seconds: float = 60.0) -> None:
         until = time.monotonic() + seconds
