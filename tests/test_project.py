@@ -55,7 +55,7 @@ def test_conda_and_pip_ask_for_the_same():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     assert environment["channels"] == ["conda-forge", "nodefaults"]
     *packages, pip = environment["dependencies"]
-    assert pip == {"pip": ["-e ."]}
+    assert pip == {"pip": ["-e .[flower]"]}
     asked = named(packages)
     assert asked.pop("python") == SpecifierSet(PROJECT["requires-python"])
     assert asked.pop("pip") == SpecifierSet()
