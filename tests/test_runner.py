@@ -11,7 +11,7 @@ import papermill
 import pytest
 import yaml
 
-from rndcfl import fingerprint, paths, runner
+from rndcfl import executed, fingerprint, paths, runner
 from rndcfl.errors import InputError
 
 METADATA = {
@@ -276,5 +276,5 @@ def test_taking_paths_out_spares_pictures_and_other_words(checkout, monkeypatch,
     cell = nbformat.v4.new_code_cell("show()", outputs=[output])
     path = checkout / "notebook.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
-    runner._without_paths(path)
+    executed.remove_paths(path)
     assert nbformat.read(path, as_version=4).cells[0].outputs[0].data == data
