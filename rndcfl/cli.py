@@ -103,14 +103,20 @@ def reproduce(
     with tqdm(total=len(planned), unit="notebook", disable=None) as bar:
         for job, record in runner.reproduce(planned, jobs, force):
             ended.append((job, record))
-            note = {"fresh": "up to date", "ok": f"done in {record['seconds']:.0f} s"}
-            status = note.get(record["status"], f"{record['status'].upper()}: {record['error']}")
-            bar.write(f"  {job.name:<24} {status}", file=sys.stdout)
+            bar.write(f"  {job.name:<24} {_outcome(record)}", file=sys.stdout)
             bar.update()
     runner.manifest(profile)
     _say_where(ended)
     if any(record["status"] not in ("fresh", "ok") for _, record in ended):
         sys.exit(1)
+
+
+def _outcome(record: dict[str, Any]) -> str:
+    if record["status"] == "fresh":
+        return "up to date"
+    if record["status"] == "ok":
+        return f"done in {record['seconds']:.0f} s"
+    return f"{record['status'].upper()}: {record['error']}"
 
 
 def _say_where(ended: list[tuple[Any, dict[str, Any]]]) -> None:
