@@ -197,7 +197,10 @@ def test_twenty_kills_change_no_byte(tmp_path):
     here = Path(__file__).parent
     folders = [str(here), str(Path(rndcfl.__file__).parent.parent)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders), "OMP_NUM_THREADS": "1"}
-    code = "import sys, pathlib, test_crash as t; t.chain(pathlib.Path(sys.argv[1]), int(sys.argv[2]), 10)"
+    code = (
+        "import pathlib, sys, test_crash\n"
+        "test_crash.chain(pathlib.Path(sys.argv[1]), int(sys.argv[2]), 10)"
+    )
     chains = [
         subprocess.Popen(
             [sys.executable, "-c", code, str(tmp_path / f"checkout{k}"), str(k)], env=environment,
