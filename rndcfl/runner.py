@@ -35,7 +35,7 @@ from rndcfl.workers import side_by_side
 
 CELL_TIMEOUT = 3600  # seconds
 KILLED = {"status": "killed", "error": "its process was killed, perhaps for want of memory"}
-LINGER = 1.5  # seconds; a kernel looks once a second whether the process that started it lives
+LINGER = 2  # seconds; a kernel looks once a second whether the process that started it lives
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,7 @@ def _executed(job: Job, folder: Path) -> dict[str, Any]:
         paths.OUTPUT_VARIABLE: str(folder),
         paths.PROFILE_VARIABLE: job.profile,
         "OMP_NUM_THREADS": "1",
+        "OMP_WAIT_POLICY": "PASSIVE",  # what is timed on all cores must not spin against others
         "TQDM_DISABLE": "1",
     })  # fmt: skip
     started = time.time()

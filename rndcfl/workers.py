@@ -6,13 +6,13 @@ One that is killed takes no other with it, and none outlives the process that st
 from __future__ import annotations
 
 import multiprocessing
-import os
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from typing import Any, TypeVar
+
+from rndcfl.parallel import end_with_parent
 
 Item = TypeVar("Item")
 GRACE = 15  # seconds that an interrupted worker has to end by itself
@@ -30,7 +30,7 @@ def side_by_side(
     with ExitStack() as stack:
 
         def place() -> ProcessPoolExecutor:
-            pool = ProcessPoolExecutor(1, CONTEXT, initializer=_end_with_parent)
+            pool = ProcessPoolExecutor(1, CONTEXT, initializer=end_with_parent)
             return stack.enter_context(pool)
 
         free = [place() for _ in range(min(workers, len(todo)))]
@@ -55,15 +55,3 @@ def side_by_side(
                 for process in multiprocessing.active_children():
                     process.terminate()  # its kernel sees that and ends, too
             raise
-
-
-def _end_with_parent() -> None:
-    threading.Thread(target=_follow, daemon=True).start()
-
-
-def _follow() -> None:
-    """End this process at once when its parent has ended, however that was."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)

@@ -238,7 +238,10 @@ def checkout(tmp_path, monkeypatch):
     (tmp_path / "notebooks" / "profiles.yaml").touch()
     monkeypatch.setattr(paths, "root", lambda: tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    for name in (paths.OUTPUT_VARIABLE, paths.PROFILE_VARIABLE, "OMP_NUM_THREADS", "TQDM_DISABLE"):
+    for name in (
+        paths.OUTPUT_VARIABLE, paths.PROFILE_VARIABLE, "OMP_NUM_THREADS", "OMP_WAIT_POLICY",
+        "TQDM_DISABLE",
+    ):  # fmt: skip
         monkeypatch.setenv(name, "")  # execute sets them; this puts them back afterwards
     return tmp_path
 
@@ -315,8 +318,20 @@ def ended(pid):
 PIDS = """\
 import os, pathlib
 out = pathlib.Path(os.environ["RNDCFL_OUTPUT"])
-(out / "new").write_text(f"{os.getppid()} {os.getpid()}")
+own = [os.getppid(), os.getpid(), *map(int, (path.name for path in out.glob("[0-9]*")))]
+(out / "new").write_text(" ".join(map(str, own)))
 (out / "new").rename(out / "pids")"""
+SEEDS = """\
+import os, pathlib, threading, time
+from rndcfl.parallel import over_seeds
+
+def long(seed):
+    (pathlib.Path(os.environ["RNDCFL_OUTPUT"]) / str(os.getpid())).touch()
+    time.sleep(300)
+
+threading.Thread(target=over_seeds, args=(long, [0, 1], 2), daemon=True).start()
+while len(list(pathlib.Path(os.environ["RNDCFL_OUTPUT"]).glob("[0-9]*"))) < 2:
+    time.sleep(0.1)"""
 
 
 def pids(checkout, process):
@@ -330,10 +345,11 @@ def pids(checkout, process):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 def test_a_second_run_is_refused_and_a_killed_one_leaves_nobody_behind(checkout):
-    write_notebook(checkout / "notebooks" / "00_long.ipynb", PIDS, "import time; time.sleep(300)")
+    write_notebook(checkout / "notebooks" / "00_long.ipynb", SEEDS, PIDS, "time.sleep(300)")
     process = subprocess.Popen(REPRODUCE, cwd=checkout, stdout=subprocess.DEVNULL)
     try:
-        worker, kernel = pids(checkout, process)
+        family = pids(checkout, process)
+        kernel = family[1]
         result = rndcfl_(*REPRODUCE[3:])
         assert result.exit_code == 2
         (line,) = result.stderr.splitlines()
@@ -342,7 +358,7 @@ def test_a_second_run_is_refused_and_a_killed_one_leaves_nobody_behind(checkout)
     finally:
         process.kill()  # the command alone
         process.wait()
-    assert ended(worker) and ended(kernel)
+    assert len(family) == 4 and all(map(ended, family))
     with lock(checkout / RUNS / "00_long"):
         pass
 

@@ -47,7 +47,10 @@ def checkout(tmp_path, monkeypatch):
     (folder / "notebooks" / "profiles.yaml").write_text("00_tiny:\n  smoke: {n: 2}\n")
     write_notebook(folder, WRITE)
     monkeypatch.setattr(paths, "root", lambda: folder)
-    for name in (paths.OUTPUT_VARIABLE, paths.PROFILE_VARIABLE, "OMP_NUM_THREADS", "TQDM_DISABLE"):
+    for name in (
+        paths.OUTPUT_VARIABLE, paths.PROFILE_VARIABLE, "OMP_NUM_THREADS", "OMP_WAIT_POLICY",
+        "TQDM_DISABLE",
+    ):  # fmt: skip
         monkeypatch.setenv(name, "")  # execute sets them; this puts them back afterwards
     return folder
 
