@@ -203,7 +203,7 @@ def _start(job: Job, force: bool) -> Path:
         if force or before is None or {key: before.get(key) for key in begun} != begun:
             shutil.rmtree(folder)
         else:
-            for path in folder.glob(".*"):  # of files that were being written
+            for path in filter(Path.is_file, folder.glob(".*")):  # they were being written
                 path.unlink()
     write_whole(folder / "run.json", json.dumps({"status": "begun", **_begun(job)}))
     write_whole(folder / "params.yaml", yaml.safe_dump(job.parameters, sort_keys=False))
