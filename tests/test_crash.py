@@ -209,7 +209,11 @@ def test_twenty_kills_change_no_byte(tmp_path):
         )
         for k in range(4)
     ]  # fmt: skip
-    for process in chains:
-        said = process.communicate(timeout=600)
-        assert process.returncode == 0, said[1]
-        print(said[0])
+    try:
+        for process in chains:
+            said = process.communicate(timeout=600)
+            assert process.returncode == 0, said[1]
+            print(said[0])
+    finally:
+        for process in chains:
+            process.kill()
