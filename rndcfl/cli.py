@@ -14,6 +14,7 @@ from tqdm import tqdm
 from rndcfl import __version__
 from rndcfl.bench.cli import bench
 from rndcfl.errors import InputError
+from rndcfl.files import WriteError, write_whole
 from rndcfl.flower.cli import flower
 from rndcfl.parameters import PROFILES
 
@@ -26,6 +27,8 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except InputError as problem:
             raise click.UsageError(str(problem)) from None
+        except WriteError as problem:
+            raise click.ClickException(str(problem)) from None
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -76,7 +79,11 @@ main.add_command(flower)
     show_default=True,
     help="Notebooks to run side by side.",
 )
-@click.option("--force", is_flag=True, help="Run again what is finished, and replace it.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Run again from the start, even what is finished, and replace it.",
+)
 def reproduce(
     profile: str, only: tuple[str, ...], changes: tuple[str, ...], jobs: int, force: bool
 ) -> None:
@@ -98,9 +105,7 @@ def reproduce(
     with tqdm(total=len(planned), unit="notebook", disable=None) as bar:
         for job, record in runner.reproduce(planned, jobs, force):
             ended.append((job, record))
-            note = {"fresh": "up to date", "ok": f"done in {record['seconds']:.0f} s"}
-            status = note.get(record["status"], f"{record['status'].upper()}: {record['error']}")
-            bar.write(f"  {job.name:<24} {status}", file=sys.stdout)
+            bar.write(f"  {job.name:<24} {_outcome(record)}", file=sys.stdout)
             bar.update()
     runner.manifest(profile)
     _say_where(ended)
@@ -108,10 +113,21 @@ def reproduce(
         sys.exit(1)
 
 
+def _outcome(record: dict[str, Any]) -> str:
+    if record["status"] == "fresh":
+        return "up to date"
+    if record["status"] == "ok":
+        return f"done in {record['seconds']:.0f} s"
+    return f"{record['status'].upper()}: {record['error']}"
+
+
 def _say_where(ended: list[tuple[Any, dict[str, Any]]]) -> None:
     from rndcfl import paths
 
     for job, record in sorted(ended, key=lambda pair: pair[0].name):
+        if record["status"] == "killed":
+            click.echo(f"{job.name} was killed; run the same command again to go on", err=True)
+            continue
         if record["status"] not in ("fresh", "ok"):
             failed = job.folder.with_name(f"{job.folder.name}.failed")
             click.echo(
@@ -163,7 +179,6 @@ def discover(
     from rndcfl.findings import ProfileDiscovery
     from rndcfl.metrics import ari, exact, nmi
     from rndcfl.partition import make_clients
-    from rndcfl.results import write_whole
 
     if file is not None and file.exists():
         raise InputError(f"{file} exists; name another file or remove it")

@@ -11,15 +11,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
 from rndcfl.datasets import data_files
 
 # These only run, time, draw and place: a change in them changes no number but seconds. (Over Flower
 # the computing modules are asked by message; a test holds the answers to those of `simulate`.)
 NOT_COMPUTING = {
-    "__init__.py", "__main__.py", "bench", "cli.py", "drawing.py", "figures", "fingerprint.py",
-    "flower", "parameters.py", "paths.py", "results.py", "runner.py",
+    "__init__.py", "__main__.py", "bench", "cli.py", "drawing.py", "executed.py", "figures",
+    "fingerprint.py", "flower", "locks.py", "parameters.py", "paths.py", "results.py",
+    "runner.py", "workers.py",
 }  # fmt: skip
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "torch", "matplotlib", "papermill")
@@ -53,6 +52,8 @@ def _code(path: Path) -> str:
 
 def notebook_hash(path: Path) -> str:
     """Fingerprint of a notebook's code but the parameters, whose values count on their own."""
+    import nbformat  # takes a second, which a kernel that only writes results can do without
+
     cells = nbformat.read(path, as_version=4).cells
     code = [cell for cell in cells if cell.cell_type == "code"]
     return digest([c.source for c in code if "parameters" not in c.metadata.get("tags", [])])

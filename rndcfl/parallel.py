@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import sys
+import threading
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -21,7 +25,7 @@ def over_seeds(
     seeds = list(seeds)
     workers = min(workers or os.cpu_count() or 1, len(seeds))
     if workers > 1:
-        with ProcessPoolExecutor(workers) as pool:
+        with ProcessPoolExecutor(workers, initializer=end_with_parent) as pool:
             return list(pool.map(partial(_alone, function), seeds))
     threads = torch.get_num_threads()
     try:
@@ -33,3 +37,18 @@ def over_seeds(
 def _alone(function: Callable[[int], Any], seed: int) -> Any:
     torch.set_num_threads(1)
     return function(seed)
+
+
+def end_with_parent() -> None:
+    """Let this process end soon after its parent, even if that is killed; for workers' start."""
+    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
+
+
+def _follow(parent: int) -> None:
+    known = multiprocessing.parent_process()
+    if sys.platform == "win32" and known is not None:
+        known.join()
+    else:
+        while os.getppid() == parent:  # an orphan is given to another parent
+            time.sleep(0.1)
+    os._exit(1)

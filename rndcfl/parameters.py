@@ -30,17 +30,26 @@ class Parameter:
     help: str
 
     def check(self, given: Any, where: str) -> Any:
-        """Return `given` (a whole number as float where that is wanted), or raise."""
-        value = float(given) if self.kind == "float" and type(given) is int else given
+        """Return `given` (whole numbers as float where that is wanted), or raise."""
+        value = _as(TYPES[self.kind], given)
         if type(value) is not TYPES[self.kind]:
-            raise InputError(f"{where}.{self.name} must be of type {self.kind}, got {value!r}")
+            raise InputError(f"{where}.{self.name} must be of type {self.kind}, got {given!r}")
         if self.kind == "list" and self.default:
             kind = type(self.default[0])
-            if {type(entry) for entry in given} - {kind}:
+            value = [_as(kind, entry) for entry in given]
+            if {type(entry) for entry in value} - {kind}:
                 raise InputError(
-                    f"{where}.{self.name} must be a list of {kind.__name__}, got {value!r}"
+                    f"{where}.{self.name} must be a list of {kind.__name__}, got {given!r}"
                 )
         return value
+
+
+def _as(kind: type, given: Any) -> Any:
+    """A whole number as float where that is wanted; anything else as it is."""
+    if kind is float and type(given) is int:
+        with contextlib.suppress(OverflowError):
+            return float(given)
+    return given
 
 
 def declared(path: Path) -> dict[str, Parameter]:

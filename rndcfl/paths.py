@@ -38,6 +38,11 @@ def runs(profile: str) -> Path:
     return root() / "papermill_runs" / profile
 
 
+def lock(folder: Path) -> Path:
+    """The file that the lock of a run's folder hangs on, out of the way of what is listed."""
+    return root() / "papermill_runs" / ".locks" / f"{folder.parent.name}-{folder.name}"
+
+
 def figures() -> Path:
     """Folder of the published run's figures and tables."""
     return root() / "figures"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from matplotlib.figure import Figure
 
 from rndcfl import drawing, paths
 from rndcfl.datasets import Dataset, load_dataset, named
+from rndcfl.files import write_whole
 from rndcfl.fingerprint import source_hash, versions
 
 
@@ -114,17 +114,6 @@ def dataset_provenance(dataset: Dataset) -> dict[str, str]:
     """Name, title, checksum, licence and citation of a dataset."""
     names = ("name", "title", "sha256", "licence", "citation")
     return {name: getattr(dataset, name) for name in names}
-
-
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file under another name and rename it, so that it is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_bytes(content.encode() if isinstance(content, str) else content)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _plain(value: Any) -> Any:

@@ -3,36 +3,39 @@
 A finished run is a folder ``papermill_runs/<profile>/<notebook>/`` with the executed notebook, its
 parameters, its results and ``run.json``. It is worked on under the name ``.partial`` and renamed
 when it is done; a failed one is kept as ``.failed``; one that is no longer up to date is put aside
-as ``.stale-<time>`` before its place is taken.
+as ``.stale-<time>`` before its place is taken. Each step leaves whole files behind, so that a run
+killed at any moment is gone on with by the same command.
 """
 
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
-import re
 import shutil
 import time
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import yaml
 
-from rndcfl import paths
+from rndcfl import executed, paths
 from rndcfl.datasets import named
 from rndcfl.errors import check_name
+from rndcfl.files import WriteError, cannot_write, remove_leftovers, write_whole
 from rndcfl.fingerprint import data_hash, digest, notebook_hash, source_hash, versions
+from rndcfl.locks import lock
 from rndcfl.networks import MODELS
 from rndcfl.parameters import parameters_for
-from rndcfl.results import write_whole
 from rndcfl.settings import SETTINGS
+from rndcfl.workers import side_by_side
 
 CELL_TIMEOUT = 3600  # seconds
+KILLED = {"status": "killed", "error": "its process was killed, perhaps for want of memory"}
+LINGER = 2  # seconds; a kernel looks once a second whether the process that started it lives
 
 
 @dataclass(frozen=True)
@@ -91,58 +94,78 @@ def reproduce(jobs: list[Job], workers: int = 2, force: bool = False) -> Iterato
 
     Notebooks run side by side in processes of their own, each with one thread, so that results do
     not depend on how many run at once. Yields ``(job, record)`` with ``record["status"]`` one of
-    ``fresh`` (nothing to do), ``ok``, ``failed``, ``timeout``, ``kernel_died``.
+    ``fresh`` (nothing to do), ``ok``, ``failed``, ``timeout``, ``kernel_died``, ``killed``.
+
+    Raises
+    ------
+    InputError
+        If another process works in one of the folders; nothing has been done.
+    WriteError
+        If a result cannot be written; what is finished and what had begun is kept.
     """
-    todo = []
-    for job in jobs:
-        record = _record(job.folder)
-        if not force and record and state(job) == "fresh" and record["versions"] == versions():
-            yield job, {**record, "status": "fresh"}
-        else:
-            todo.append(job)
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        running: dict[Future, Job] = {}
-        while todo or running:
-            # Nothing waits inside the pool, so that an interrupt leaves nothing to be begun.
-            while todo and len(running) < workers:
-                job = todo.pop(0)
-                running[pool.submit(execute, job, force)] = job
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield running.pop(future), future.result()
+    with ExitStack() as stack:
+        locks = {job.folder: stack.enter_context(lock(job.folder)) for job in jobs}
+        todo = []
+        for job in jobs:
+            record = _record(job.folder)
+            if not force and record and state(job) == "fresh" and record["versions"] == versions():
+                locks[job.folder].release()
+                yield job, {**record, "status": "fresh"}
+            else:
+                todo.append(job)
+        for job, record in side_by_side(partial(execute, force=force), todo, workers):
+            locks[job.folder].release()
+            yield job, record or KILLED
 
 
 def execute(job: Job, force: bool = False) -> dict[str, Any]:
     """Execute one notebook in this process and put its folder in place; return its record."""
+    try:
+        folder = _start(job, force)
+        record = _executed(job, folder)
+        _put_in_place(job, folder, record["status"] == "ok", force)
+    except WriteError:
+        raise
+    except OSError as problem:  # of papermill, or of moving folders
+        raise cannot_write(Path(problem.filename or job.folder), problem) from problem
+    return record
+
+
+def _executed(job: Job, folder: Path) -> dict[str, Any]:
+    """Execute a notebook with its results in `folder`; write its record there and return it."""
     import papermill
     from traitlets.config import Config
 
-    partial = _start(job)
     os.environ.update({
-        paths.OUTPUT_VARIABLE: str(partial),
+        paths.OUTPUT_VARIABLE: str(folder),
         paths.PROFILE_VARIABLE: job.profile,
         "OMP_NUM_THREADS": "1",
+        "OMP_WAIT_POLICY": "PASSIVE",  # what is timed on all cores must not spin against others
         "TQDM_DISABLE": "1",
     })  # fmt: skip
     started = time.time()
     try:
-        executed = papermill.execute_notebook(
+        notebook = papermill.execute_notebook(
             str(paths.notebooks()[job.name]),
-            str(partial / "notebook.ipynb"),
+            str(folder / "notebook.ipynb"),
             job.parameters,
             kernel_name="python3",
-            cwd=str(partial),
+            cwd=str(folder),
             progress_bar=False,
             execution_timeout=CELL_TIMEOUT,
             config=Config({"KernelManager": {"transport_encryption": "auto"}}),
         )
-        error = _exit(executed)  # papermill takes sys.exit(0) for success
+        error = executed.error_in(notebook)  # papermill takes sys.exit(0) for success
         status = "failed" if error else "ok"
     except Exception as problem:  # papermill's own record is wrong for time-outs and dead kernels
+        if getattr(problem, "ename", "") == WriteError.__name__:  # raised in the kernel
+            raise WriteError(problem.evalue) from None  # type: ignore[attr-defined]
+        if isinstance(problem, OSError) and not isinstance(problem, TimeoutError):
+            raise  # papermill could not write
         kinds = {"CellTimeoutError": "timeout", "DeadKernelError": "kernel_died"}
         status = kinds.get(type(problem).__name__, "failed")
-        error = _told(problem, first=status == "timeout")
-    _without_paths(partial / "notebook.ipynb")
+        error = executed.told(problem, first=status == "timeout")
+    executed.remove_paths(folder / "notebook.ipynb")
     record = {
         "notebook": job.name,
         "profile": job.profile,
@@ -151,11 +174,9 @@ def execute(job: Job, force: bool = False) -> dict[str, Any]:
         "started": time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(started)),
         "seconds": round(time.time() - started, 1),
         "parameters": job.parameters,
-        "inputs": job.inputs,
-        "versions": versions(),
+        **_begun(job),
     }
-    write_whole(partial / "run.json", json.dumps(record, indent=1) + "\n")
-    _put_in_place(job, partial, status == "ok", force)
+    write_whole(folder / "run.json", json.dumps(record, indent=1) + "\n")
     return record
 
 
@@ -168,37 +189,49 @@ def manifest(profile: str) -> Path:
     return path
 
 
-def _start(job: Job) -> Path:
+def _begun(job: Job) -> dict[str, Any]:
+    return {"inputs": job.inputs, "versions": versions()}
+
+
+def _start(job: Job, force: bool) -> Path:
     """The folder to work in; an interrupted run's, if it began with the same inputs."""
-    partial = _beside(job.folder, "partial")
-    began = {**job.inputs, "versions": versions()}
-    note = partial / "inputs.json"
-    if partial.exists() and not (note.exists() and json.loads(note.read_text()) == began):
-        shutil.rmtree(partial)
-    write_whole(note, json.dumps(began))
-    write_whole(partial / "params.yaml", yaml.safe_dump(job.parameters, sort_keys=False))
-    return partial
+    folder = _beside(job.folder, "partial")
+    if folder.exists():
+        time.sleep(LINGER)  # the kernel of a run that has just been killed must not write any more
+        before = _record(folder)
+        begun = _begun(job)
+        if force or before is None or {key: before.get(key) for key in begun} != begun:
+            shutil.rmtree(folder)
+        else:
+            for path in filter(Path.is_file, folder.glob(".*")):  # they were being written
+                path.unlink()
+    write_whole(folder / "run.json", json.dumps({"status": "begun", **_begun(job)}))
+    write_whole(folder / "params.yaml", yaml.safe_dump(job.parameters, sort_keys=False))
+    return folder
 
 
-def _put_in_place(job: Job, partial: Path, ok: bool, force: bool) -> None:
-    (partial / "inputs.json").unlink()
+def _put_in_place(job: Job, folder: Path, ok: bool, force: bool) -> None:
     failed = _beside(job.folder, "failed")
     if failed.exists():
         shutil.rmtree(failed)
     if not ok:
-        partial.rename(failed)
+        folder.rename(failed)
         return
+    if job.published:  # before the run counts as done, so that none is done and not published
+        _publish(folder)
     aside = _beside(job.folder, time.strftime("stale-%Y%m%d-%H%M%S"))
     if job.folder.exists():
         job.folder.rename(aside)
-    partial.rename(job.folder)
+    folder.rename(job.folder)
     if force and aside.exists():
         shutil.rmtree(aside)
-    if job.published:
-        paths.figures().mkdir(exist_ok=True)
-        for path in sorted(job.folder.glob("*_*.*")):
-            if path.name.startswith(("fig_", "tab_")):
-                write_whole(paths.figures() / path.name, path.read_bytes())
+
+
+def _publish(folder: Path) -> None:
+    for path in sorted(folder.glob("*_*.*")):
+        if path.name.startswith(("fig_", "tab_")):
+            remove_leftovers(paths.figures() / path.name)
+            write_whole(paths.figures() / path.name, path.read_bytes())
 
 
 def _beside(folder: Path, suffix: str) -> Path:
@@ -208,40 +241,3 @@ def _beside(folder: Path, suffix: str) -> Path:
 def _record(folder: Path) -> dict[str, Any] | None:
     path = folder / "run.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-
-
-def _told(problem: Exception, first: bool) -> str:
-    """The line of an error's text that says most: the first of a time-out, else the last."""
-    lines = re.sub(r"\x1b\[[0-9;]*m", "", str(problem)).strip().splitlines()
-    return lines[0 if first else -1] if lines else type(problem).__name__
-
-
-def _exit(notebook: nbformat.NotebookNode) -> str | None:
-    """The error in an executed notebook, if one of its cells ended in one."""
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            if output.output_type == "error":
-                return f"{output.ename}: {output.evalue}"
-    return None
-
-
-def _without_paths(path: Path) -> None:
-    """Take this machine's paths out of an executed notebook."""
-    if not path.is_file():
-        return
-    notebook = nbformat.read(path, as_version=4)
-    for key in ("input_path", "output_path"):
-        notebook.metadata.get("papermill", {}).pop(key, None)
-    folders = [(f, n) for f, n in ((paths.root(), "."), (Path.home(), "~")) if len(f.parts) > 1]
-
-    def clean(value: Any, key: str = "") -> Any:
-        if isinstance(value, dict):
-            return type(value)({k: clean(v, k) for k, v in value.items()})
-        if isinstance(value, list):
-            return [clean(v, key) for v in value]
-        if isinstance(value, str) and not key.startswith("image/"):
-            for folder, name in folders:
-                value = re.sub(rf"(?<!\w){re.escape(str(folder))}(?![\w-])", name, value)
-        return value
-
-    write_whole(path, nbformat.writes(nbformat.from_dict(clean(notebook))) + "\n")

@@ -1,17 +1,23 @@
 """Tiny clients and a tiny dataset: 8x8 images, labels that can be learned, everything seeded."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pooch
 import pytest
 import torch
+from hypothesis import configuration, settings
 
 from rndcfl.clients import Clients
 from rndcfl.datasets import Dataset, data_files
 from rndcfl.predictors import RND
 
+# The same examples every time, and no folder left behind.
+configuration.set_hypothesis_home_dir(tempfile.gettempdir())
+settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
+settings.load_profile("repeatable")
 torch.set_num_threads(1)  # tiny tensors; two test processes share two cores
 
 

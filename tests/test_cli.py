@@ -11,12 +11,16 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 from click.testing import CliRunner
 
 import rndcfl
 from rndcfl import discover, make_clients, parameters, paths, runner
 from rndcfl.cli import main
+from rndcfl.locks import lock
+
+resource = pytest.importorskip("resource") if sys.platform != "win32" else None
 
 COMMANDS = {"reproduce", "list", "discover"}
 
@@ -234,7 +238,10 @@ def checkout(tmp_path, monkeypatch):
     (tmp_path / "notebooks" / "profiles.yaml").touch()
     monkeypatch.setattr(paths, "root", lambda: tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    for name in (paths.OUTPUT_VARIABLE, paths.PROFILE_VARIABLE, "OMP_NUM_THREADS", "TQDM_DISABLE"):
+    for name in (
+        paths.OUTPUT_VARIABLE, paths.PROFILE_VARIABLE, "OMP_NUM_THREADS", "OMP_WAIT_POLICY",
+        "TQDM_DISABLE",
+    ):  # fmt: skip
         monkeypatch.setenv(name, "")  # execute sets them; this puts them back afterwards
     return tmp_path
 
@@ -290,3 +297,122 @@ def test_an_interrupt_stops_everything_and_says_how_to_go_on(checkout):
     assert said.splitlines()[-1] == "rndcfl: interrupted; run the same command again to go on"
     assert begun.exists()
     assert not list((checkout / RUNS).glob("01_waiting*"))
+
+
+def environment():
+    """This process's, without the empty variables of the fixture, which OpenMP complains of."""
+    return {name: value for name, value in os.environ.items() if value}
+
+
+def ended(pid):
+    """Whether a process has ended, or does so within some seconds."""
+    try:
+        psutil.Process(pid).wait(20)
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.TimeoutExpired:
+        return False
+    return True
+
+
+PIDS = """\
+import os, pathlib
+out = pathlib.Path(os.environ["RNDCFL_OUTPUT"])
+own = [os.getppid(), os.getpid(), *map(int, (path.name for path in out.glob("[0-9]*")))]
+(out / "new").write_text(" ".join(map(str, own)))
+(out / "new").rename(out / "pids")"""
+SEEDS = """\
+import os, pathlib, threading, time
+from rndcfl.parallel import over_seeds
+
+def long(seed):
+    (pathlib.Path(os.environ["RNDCFL_OUTPUT"]) / str(os.getpid())).touch()
+    time.sleep(300)
+
+threading.Thread(target=over_seeds, args=(long, [0, 1], 2), daemon=True).start()
+while len(list(pathlib.Path(os.environ["RNDCFL_OUTPUT"]).glob("[0-9]*"))) < 2:
+    time.sleep(0.1)"""
+
+
+def pids(checkout, process):
+    """The worker's and the kernel's, when the notebook has begun."""
+    path = checkout / RUNS / "00_long.partial" / "pids"
+    deadline = time.monotonic() + 120
+    while not path.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return [int(pid) for pid in path.read_text().split()]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+def test_a_second_run_is_refused_and_a_killed_one_leaves_nobody_behind(checkout):
+    write_notebook(checkout / "notebooks" / "00_long.ipynb", SEEDS, PIDS, "time.sleep(300)")
+    process = subprocess.Popen(REPRODUCE, cwd=checkout, stdout=subprocess.DEVNULL)
+    try:
+        family = pids(checkout, process)
+        kernel = family[1]
+        result = rndcfl_(*REPRODUCE[3:])
+        assert result.exit_code == 2
+        (line,) = result.stderr.splitlines()
+        assert line.startswith("rndcfl: another rndcfl reproduce is working in ")
+        assert psutil.pid_exists(kernel)
+    finally:
+        process.kill()  # the command alone
+        process.wait()
+    assert len(family) == 4 and all(map(ended, family))
+    with lock(checkout / RUNS / "00_long"):
+        pass
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+def test_a_worker_that_is_killed_is_one_line_and_takes_nothing_with_it(checkout):
+    long = checkout / "notebooks" / "00_long.ipynb"
+    write_notebook(long, PIDS, "import time; time.sleep(300)")
+    write_notebook(checkout / "notebooks" / "01_short.ipynb", SAVE)
+    process = subprocess.Popen(
+        REPRODUCE,
+        cwd=checkout,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    worker, kernel = pids(checkout, process)
+    os.kill(worker, signal.SIGKILL)
+    out, said = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert re.search(r"^ +00_long +KILLED: its process was killed", out, re.MULTILINE)
+    assert re.search(r"^ +01_short +done in", out, re.MULTILINE)
+    assert said.splitlines()[-1] == "00_long was killed; run the same command again to go on"
+    assert "Traceback" not in said
+    assert ended(kernel)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files")
+def test_a_full_disk_ends_a_run_in_one_line(checkout):
+    big = (
+        "from rndcfl.files import write_whole\n"
+        "write_whole(pathlib.Path(os.environ['RNDCFL_OUTPUT']) / 'big.csv', 'x' * 2**20)"
+    )
+    write_notebook(checkout / "notebooks" / "00_big.ipynb", SAVE, big)
+    result = subprocess.run(
+        REPRODUCE, cwd=checkout, env=environment(), capture_output=True, text=True, timeout=300,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2**19, 2**19)),
+    )  # fmt: skip
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert re.fullmatch(r"rndcfl: cannot write .*big\.csv: File too large", line)
+    left = {path.name for path in (checkout / RUNS / "00_big.partial").iterdir()}
+    assert left == {"fig_n.png", "notebook.ipynb", "params.yaml", "run.json"}
+
+
+def test_a_place_where_nothing_can_be_written_is_one_line(checkout):
+    write_notebook(checkout / "notebooks" / "00_tiny.ipynb", SAVE)
+    (checkout / "papermill_runs").touch()  # a file in the folder's place
+    result = rndcfl_(*REPRODUCE[3:])
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("rndcfl: cannot write ") and "papermill_runs" in line
+    found = rndcfl_(*FEW, "--json", str(checkout / "papermill_runs" / "a.json"))
+    assert found.exit_code == 2 and "federations by criterion" in found.stdout
+    (line,) = found.stderr.splitlines()
+    assert line.startswith("rndcfl: cannot write ")

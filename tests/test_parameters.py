@@ -71,6 +71,14 @@ def test_changes_win_over_the_profile(checkout):
 
 def test_a_whole_number_will_do_for_a_float(checkout):
     assert type(values(lr=2)["lr"]) is float
+    shares = parameters.Parameter("shares", "list", [0.1, 0.5], "")
+    checked = shares.check([0, 0.25, 1], "00_tiny")
+    assert checked == [0.0, 0.25, 1.0] and {type(entry) for entry in checked} == {float}
+    for given in ([True], ["1"], [None], [10**400]):
+        with pytest.raises(InputError, match=r"00_tiny\.shares must be a list of float, got \["):
+            shares.check(given, "00_tiny")
+    with pytest.raises(InputError, match=r"00_tiny\.lr must be of type float"):
+        values(lr=10**400)
 
 
 @pytest.mark.parametrize(

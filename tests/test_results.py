@@ -11,37 +11,11 @@ from matplotlib.figure import Figure
 
 from rndcfl import paths, results
 from rndcfl.fingerprint import source_hash, versions
-from rndcfl.results import Results, write_whole
+from rndcfl.results import Results
 
 
 def no_constant(text):
     raise AssertionError(f"{text} is not JSON")
-
-
-# --- files, whole or not at all -----------------------------------------------------------------
-
-
-def test_write_whole_makes_folders_and_writes_plain_newlines(tmp_path):
-    write_whole(tmp_path / "a" / "b.txt", "one\ntwo é\n")
-    assert (tmp_path / "a" / "b.txt").read_bytes() == "one\ntwo é\n".encode()
-
-
-def test_write_whole_leaves_all_as_it_was_if_writing_fails(tmp_path):
-    write_whole(tmp_path / "old.txt", "old")
-    for name in ("old.txt", "new.txt"):
-        with pytest.raises(UnicodeEncodeError):
-            write_whole(tmp_path / name, "begins well " * 10_000 + "\ud800")
-    assert [path.name for path in tmp_path.iterdir()] == ["old.txt"]
-    assert (tmp_path / "old.txt").read_text() == "old"
-
-
-def test_write_whole_replaces_a_file_at_once(tmp_path):
-    write_whole(tmp_path / "file.txt", "old")
-    with (tmp_path / "file.txt").open() as reader:  # who reads it now goes on reading the old one
-        write_whole(tmp_path / "file.txt", "new and longer")
-        assert reader.read() == "old"
-    assert (tmp_path / "file.txt").read_text() == "new and longer"
-    assert len(list(tmp_path.iterdir())) == 1
 
 
 # --- tables -------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The runner on a checkout of its own with one tiny notebook. An execution takes a second."""
 
+import errno
 import json
 import os
 import shutil
@@ -11,8 +12,10 @@ import papermill
 import pytest
 import yaml
 
-from rndcfl import fingerprint, paths, runner
+from rndcfl import executed, fingerprint, paths, runner
 from rndcfl.errors import InputError
+from rndcfl.files import WriteError
+from rndcfl.locks import lock
 
 METADATA = {
     "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
@@ -44,7 +47,10 @@ def checkout(tmp_path, monkeypatch):
     (folder / "notebooks" / "profiles.yaml").write_text("00_tiny:\n  smoke: {n: 2}\n")
     write_notebook(folder, WRITE)
     monkeypatch.setattr(paths, "root", lambda: folder)
-    for name in (paths.OUTPUT_VARIABLE, paths.PROFILE_VARIABLE, "OMP_NUM_THREADS", "TQDM_DISABLE"):
+    for name in (
+        paths.OUTPUT_VARIABLE, paths.PROFILE_VARIABLE, "OMP_NUM_THREADS", "OMP_WAIT_POLICY",
+        "TQDM_DISABLE",
+    ):  # fmt: skip
         monkeypatch.setenv(name, "")  # execute sets them; this puts them back afterwards
     return folder
 
@@ -240,6 +246,88 @@ def test_an_interrupted_run_with_other_inputs_begins_anew(checkout, monkeypatch)
     assert set(contents(job().folder)) == {"notebook.ipynb", "params.yaml", "run.json", "sum.csv"}
 
 
+def test_force_begins_anew(checkout, monkeypatch):
+    interrupt(monkeypatch, job())
+    assert runner.execute(job(), force=True)["error"] is None
+    assert set(contents(job().folder)) == {"notebook.ipynb", "params.yaml", "run.json", "sum.csv"}
+
+
+def test_what_was_being_written_when_a_run_was_killed_is_removed(checkout, monkeypatch):
+    interrupt(monkeypatch, job())
+    partial = job().folder.with_name("00_tiny.partial")
+    (partial / ".second.csv.123").write_text("n\n7")
+    runner.execute(job())
+    names = {"notebook.ipynb", "params.yaml", "run.json", "first.csv", "sum.csv"}
+    assert set(contents(job().folder)) == names
+
+
+FULL = """\
+import errno, os, pathlib
+from rndcfl.files import write_whole
+
+def full(path, content):
+    path.touch()
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+pathlib.Path.write_bytes = full
+write_whole(out / "second.csv", "n")"""
+
+
+def test_a_disk_that_is_full_ends_a_run_which_can_then_go_on(checkout):
+    write_notebook(checkout, WRITE, FULL)
+    with pytest.raises(WriteError, match=r"^cannot write .*second\.csv: No space left on device$"):
+        runner.execute(job())
+    assert runner.state(job()) == "missing"
+    partial = job().folder.with_name("00_tiny.partial")
+    assert {path.suffix for path in partial.iterdir()} == {".csv", ".ipynb", ".json", ".yaml"}
+    assert [path.name for path in partial.glob("*.csv")] == ["sum.csv"]
+    write_notebook(checkout, WRITE)
+    assert runner.execute(job())["status"] == "ok"
+
+
+def test_papermill_that_cannot_write_is_one_line(checkout, monkeypatch):
+    def execute_notebook(*args, **kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(papermill, "execute_notebook", execute_notebook)
+    with pytest.raises(WriteError, match=r"^cannot write .*00_tiny: No space left on device$"):
+        runner.execute(job())
+
+
+def test_a_run_counts_as_done_when_it_is_published(checkout):
+    count = """\
+from rndcfl.results import Results
+import pandas as pd
+def compute():
+    (out / "computed.txt").open("a").write("x")
+    return pd.DataFrame({"n": [n]})
+Results("00_tiny").table("fig_a", compute)"""
+    write_notebook(checkout, "\n".join(WRITE.splitlines()[:3]), count)
+    (checkout / "figures").touch()  # a file, so that nothing can be written there
+    with pytest.raises(WriteError, match=r"^cannot write .*figures.*fig_a\.csv: "):
+        runner.execute(job("paper"))
+    assert runner.state(job("paper")) == "missing"
+    (checkout / "figures").unlink()
+    assert runner.execute(job("paper"))["status"] == "ok"
+    assert (checkout / "figures" / "fig_a.csv").read_text() == "n\n1\n"
+    assert (job("paper").folder / "computed.txt").read_text() == "x"  # once
+
+
+def test_a_folder_that_another_run_works_in_is_refused(checkout):
+    with lock(job().folder), pytest.raises(InputError, match="another rndcfl reproduce") as caught:
+        list(runner.reproduce([job(n=3), job()]))
+    assert "papermill_runs/smoke/00_tiny;" in str(caught.value)
+    assert not (checkout / "papermill_runs" / "smoke").exists()
+    with lock(job().folder), lock(job(n=3).folder), lock(job("demo").folder):
+        pass  # none of them is left locked, and they do not exclude each other
+
+
+def test_a_lock_that_cannot_be_taken_is_one_line(checkout):
+    (checkout / "papermill_runs").touch()
+    with pytest.raises(WriteError, match=r"^cannot write .*papermill_runs"):
+        list(runner.reproduce([job()]))
+
+
 def test_the_paper_profile_publishes_figures_and_tables(checkout):
     save = "[(out / name).write_text('x') for name in ('fig_a.png', 'fig_a.csv', 'tab_b.tex')]"
     write_notebook(checkout, WRITE, save)
@@ -276,5 +364,5 @@ def test_taking_paths_out_spares_pictures_and_other_words(checkout, monkeypatch,
     cell = nbformat.v4.new_code_cell("show()", outputs=[output])
     path = checkout / "notebook.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
-    runner._without_paths(path)
+    executed.remove_paths(path)
     assert nbformat.read(path, as_version=4).cells[0].outputs[0].data == data

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from rndcfl.errors import InputError
-from rndcfl.results import write_whole
+from rndcfl.files import write_whole
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:

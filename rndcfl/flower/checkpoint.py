@@ -14,11 +14,11 @@ import torch
 
 from rndcfl.errors import InputError
 from rndcfl.fedavg import State
+from rndcfl.files import write_whole
 from rndcfl.flower import loaders
 from rndcfl.flower.settings import Settings
 from rndcfl.networks import device
 from rndcfl.novelty import CHANNELS
-from rndcfl.results import write_whole
 
 NAME = "checkpoint.npz"
 

@@ -18,6 +18,7 @@ from flwr.app import RecordDict
 from flwr.serverapp import Grid
 
 from rndcfl.fedavg import State, average, copy_state
+from rndcfl.files import write_whole
 from rndcfl.flower import checkpoint
 from rndcfl.flower.discovering import discover_over, renamed
 from rndcfl.flower.meeting import Meeting
@@ -25,7 +26,6 @@ from rndcfl.flower.post import Log, Post
 from rndcfl.flower.records import record, state_of, with_state
 from rndcfl.flower.settings import Settings
 from rndcfl.networks import build_model, device
-from rndcfl.results import write_whole
 from rndcfl.wire import WireError
 
 Answers = dict[int, RecordDict]  # client -> what it says
