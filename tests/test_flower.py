@@ -455,6 +455,20 @@ def test_a_site_says_where_its_data_are(tmp_path):
     assert (len(x), len(x_test)) == (len(y), len(y_test)) == (40, 10)
 
 
+def test_the_two_sites_of_the_apps_readme(tmp_path, monkeypatch):
+    text = (app_folder() / "README.md").read_text()
+    (tmp_path / "south_hospital.py").write_text(text.split("```python\n")[1].split("```")[0])
+    monkeypatch.syspath_prepend(tmp_path)
+    rows, ill = loaders.load(1, {"data": "south_hospital:load"}, {})
+    table = pd.DataFrame(rows + [0, 0, 150], columns=["age", "pressure", "cholesterol"])
+    table.assign(disease=ill).to_csv(tmp_path / "heart.csv", index=False)
+    north = {"client": 0, "data": str(tmp_path / "heart.csv"), "label": "disease"}
+    south = {"client": 1, "data": "south_hospital:load"}
+    progress, _ = run(LocalGrid([north, south]), tmp_path / "out", replace(SETTINGS, steps=0))
+    assert progress.labels == {0: 0, 1: 1}
+    assert progress.sample_shape == (4,)
+
+
 def test_only_in_a_simulation_the_server_says_what_to_read():
     run_config = {"data": "test_flower:own"}
     assert loaders.load(0, {"partition-id": 0, "num-partitions": 2}, run_config)
