@@ -1,13 +1,13 @@
-"""Defences of a discovery against clients that lie: refuse the impossible, bound the rest.
+"""Defences of a discovery against clients that lie: refuse the impossible, bound the rest, mend.
 
-Three ideas, each of a few lines. *Checks* refuse what no honest client can send, whatever it has
-received; who is refused is left alone. *Bounds* keep a claim from weighing more than a peer's: a
-client's number of samples counts at most twice the median. *Mending* undoes what complete linkage
-lets a single client do. A liar that claims to be like one client and unlike its peers is joined with
-that one first and so tears it away. But distances obey the triangle inequality: with bounded claims,
-one that is near a client cannot be very far from that client's peers. So federations with a
-compatible core are joined after all, unless two members are *clearly* different, told apart even if
-the difference were half as large, and not only in their own eyes but in the median client's.
+*Checks* refuse what no honest client can send, whatever it has received; who is refused is left
+alone. *Bounds* keep a claim from weighing more than those of peers: a client's samples count as at
+most twice the median client's. *Mending* undoes what complete linkage lets a single client do. A
+liar that claims to be like one client and unlike its peers is joined with that one first, and so
+tears it away from them. But distances obey the triangle inequality: as long as claims are bounded,
+who is near a client cannot be very far from that client's peers. So federations with a compatible
+core are joined after all, unless two members are *clearly* different: told apart even if the
+difference were half as large, and not only in their own eyes but in most clients'.
 """
 
 from __future__ import annotations

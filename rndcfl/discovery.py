@@ -35,7 +35,7 @@ from rndcfl.findings import Discovery, ProfileDiscovery
 from rndcfl.ledger import Ledger
 from rndcfl.novelty import MAX_PROFILE, Reports, check_characters, fit, profile_peers, score
 from rndcfl.predictors import RND, Predictors
-from rndcfl.twosample import MOST_DECADES, profile_test
+from rndcfl.twosample import profile_test
 
 CRITERIA = ("calibrated", "paper")
 PARAMETERS = (
