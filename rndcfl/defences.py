@@ -7,7 +7,7 @@ liar that claims to be like one client and unlike its peers is joined with that 
 tears it away from them. But distances obey the triangle inequality: as long as claims are bounded,
 who is near a client cannot be very far from that client's peers. So federations with a compatible
 core are joined after all, unless two members are *clearly* different: told apart even if the
-difference were half as large, and not only in their own eyes but in most clients'.
+difference were a third smaller, and not only in their own eyes but in most clients'.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from rndcfl.wire import WireError, check_packed, pack
 
 DEFENCES = ("none", "checked", "robust")
 WEIGHT = 2  # a client's samples count as at most so many times the median client's
+CLEARLY = 1.5  # times what tells two clients apart; see clearly_different
 LARGEST_LOG = 710.0  # of an error that is reported, up or down, see novelty.report_row
 
 
@@ -186,9 +187,11 @@ def mended(
 def clearly_different(
     a: np.ndarray, b: np.ndarray, reports: Reports, threshold: float, min_effect: float
 ) -> np.ndarray:
-    """Pairs that would be told apart even if their profiles were half as far from each other.
+    """Pairs that would be told apart even if their profiles were :data:`CLEARLY` times nearer.
 
-    By their own covariances, which a liar may claim to be narrow, *and* by the median client's.
+    By their own covariances, which a liar may claim to be narrow, *and* by those of most clients.
+    A larger factor lets liars tear less and glue more: honest clients who are clearly different
+    never share a federation, whatever others claim.
 
     Parameters
     ----------
@@ -200,12 +203,12 @@ def clearly_different(
     bool [A, B]
     """
     who, n = np.concatenate([a, b]), len(reports.samples)
-    samples, halved = reports.samples[who], reports.profile[who] / 2
-    m = halved.shape[1]
+    samples, nearer = reports.samples[who], reports.profile[who] / CLEARLY
+    m = nearer.shape[1]
 
     def told_apart(covariance: np.ndarray) -> np.ndarray:
         seen = np.broadcast_to(covariance, (len(who), m, m))
-        test = profile_test(samples, halved, seen, reports.peers, min_effect)
+        test = profile_test(samples, nearer, seen, reports.peers, min_effect)
         return calibrated_dissimilarity(test.evidence, n)[: len(a), len(a) :] > threshold
 
     own = told_apart(reports.covariance[who])

@@ -12,30 +12,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from rndcfl.clients import Clients
-from rndcfl.criteria import (
-    GROUPINGS,
-    READINGS,
-    calibrated_dissimilarity,
-    group,
-    log_excess,
-    paper_dissimilarity,
-)  # fmt: skip
-from rndcfl.defences import (
-    DEFENCES,
-    accepted,
-    bounded,
-    mended,
-    refused_rows,
-    score_checked,
-    set_apart,
-    without,
-)  # fmt: skip
+from rndcfl.criteria import GROUPINGS, READINGS
+from rndcfl.defences import DEFENCES, score_checked
 from rndcfl.errors import InputError, check_name, check_number
-from rndcfl.findings import Discovery, ProfileDiscovery
+from rndcfl.findings import Discovery
+from rndcfl.judging import judge, judge_paper
 from rndcfl.ledger import Ledger
 from rndcfl.novelty import MAX_PROFILE, Reports, check_characters, fit, profile_peers, score
 from rndcfl.predictors import RND, Predictors
-from rndcfl.twosample import profile_test
 
 CRITERIA = ("calibrated", "paper")
 PARAMETERS = (
@@ -136,40 +120,7 @@ def discover(
     if criterion == "calibrated":
         return judge(reports, ledger, alpha, min_effect, 1 - rnd.train_share, defence)
     assert tolerance is not None
-    reports = reports if defence == "none" else without(reports, refused_rows(reports))
-    kept = accepted(reports)
-    among = paper_dissimilarity(reports.novelty[np.ix_(kept, kept)], reading)
-    dissimilarity = set_apart(among, reports, tolerance)
-    return Discovery(
-        group(dissimilarity, tolerance, grouping), reports.novelty, log_excess(reports.novelty),
-        dissimilarity, tolerance, tolerance,
-        f"paper_{reading}" + ("_cliques" if grouping == "cliques" else ""), reports, ledger,
-    )  # fmt: skip
-
-
-def judge(
-    reports: Reports, ledger: Ledger, alpha: float, min_effect: float, scored_share: float,
-    defence: str = "checked",
-) -> ProfileDiscovery:  # fmt: skip
-    """The calibrated criterion on what the clients reported (Algorithm 2 without a tolerance)."""
-    if defence != "none":
-        reports = without(reports, refused_rows(reports))
-    if defence == "robust":
-        reports = bounded(reports)
-    test = profile_test(
-        reports.samples, reports.profile, reports.covariance, reports.peers, min_effect
-    )
-    kept, threshold = accepted(reports), -float(np.log10(alpha))
-    among = calibrated_dissimilarity(test.evidence)[np.ix_(kept, kept)]
-    dissimilarity = set_apart(among, reports, threshold)
-    labels = group(dissimilarity, threshold, "cliques")
-    if defence == "robust":
-        labels = mended(labels, dissimilarity, threshold, reports, min_effect)
-    return ProfileDiscovery(
-        labels, reports.novelty, log_excess(reports.novelty),
-        dissimilarity, threshold, None, "calibrated", reports, ledger,
-        test.distance, alpha, min_effect, scored_share,
-    )  # fmt: skip
+    return judge_paper(reports, ledger, tolerance, reading, grouping, defence)
 
 
 def check_discovery(

@@ -16,8 +16,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from rndcfl.clients import Clients
-from rndcfl.discovery import judge
 from rndcfl.findings import ProfileDiscovery
+from rndcfl.judging import judge
 from rndcfl.ledger import Ledger, Stopwatch
 from rndcfl.networks import device, multiply_adds
 from rndcfl.novelty import MAX_PROFILE, Reports, embed, fit, profile_peers, readable, report_row

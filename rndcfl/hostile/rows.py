@@ -85,7 +85,7 @@ class Wedge:
         row = Row.of(true, self.victim)
         alike = groups == groups[self.victim]
         alike[[i, self.victim]] = False
-        if not alike.any():
+        if not alike.any() or not len(row.profile):
             return row
         apart = row.profile - true.profile[alike]
         away, scale = apart.mean(0), row.covariance + 1e-9 * np.eye(len(row.profile))
