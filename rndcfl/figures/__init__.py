@@ -11,6 +11,7 @@ from rndcfl.figures.discovery import (
     sensitivity,
     tolerance,
 )
+from rndcfl.figures.hostile import hostile, poisoned, torn
 from rndcfl.figures.methods import accuracy_against_cost, gains
 from rndcfl.figures.natural import distances, resolution, worth
 from rndcfl.figures.novelty import (
@@ -36,12 +37,14 @@ __all__ = [
     "evidence",
     "exponent",
     "gains",
+    "hostile",
     "level_table",
     "margins",
     "novelty_levels",
     "novelty_matrix",
     "pair_table",
     "pictures",
+    "poisoned",
     "power",
     "profiles",
     "quantiles",
@@ -50,6 +53,7 @@ __all__ = [
     "scaling",
     "sensitivity",
     "tolerance",
+    "torn",
     "toy_novelty",
     "worth",
 ]

@@ -6,11 +6,15 @@ included, which is more than the protocol tells them: what fails against them fa
 """
 
 from rndcfl.hostile.attackers import Attack, Attackers, one_party
+from rndcfl.hostile.catalogue import DISCOVERY, TRAINING, cast
 from rndcfl.hostile.predictors import Copy, Garbage, Replay, Universal
 from rndcfl.hostile.rows import Compatible, Impersonate, Incompatible, Nonsense, Twin, Wedge
+from rndcfl.hostile.trials import Trials, honest_accuracy, infiltrated
 from rndcfl.hostile.updates import Scaled
 
 __all__ = [
+    "DISCOVERY",
+    "TRAINING",
     "Attack",
     "Attackers",
     "Compatible",
@@ -21,8 +25,12 @@ __all__ = [
     "Nonsense",
     "Replay",
     "Scaled",
+    "Trials",
     "Twin",
     "Universal",
     "Wedge",
+    "cast",
+    "honest_accuracy",
+    "infiltrated",
     "one_party",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 from torch import Tensor
 
 from rndcfl.clients import Clients
@@ -14,6 +15,7 @@ from rndcfl.judging import judge, judge_paper
 from rndcfl.ledger import Ledger
 from rndcfl.novelty import MAX_PROFILE, fit, profile_peers, score
 from rndcfl.predictors import RND, Predictors
+from rndcfl.simulation import simulate
 
 PAPER = "paper"  # Eq. 9 as it is, beside the defences of the calibrated criterion
 
@@ -72,3 +74,34 @@ class Trials:
                 except ValueError:  # of the linkage, which knows no NaN
                     found[defence] = None
         return found
+
+
+def infiltrated(attackers: Attackers, labels: np.ndarray) -> float:
+    """Share of the attackers that are in a federation with honest clients of another group."""
+    groups, honest = attackers.clients.groups, attackers.honest
+    assert groups is not None
+    return float(
+        np.mean(
+            [
+                ((labels[honest] == labels[i]) & (groups[honest] != groups[i])).any()
+                for i in attackers.attacks
+            ]
+        )
+    )
+
+
+def honest_accuracy(
+    attackers: Attackers, labels: np.ndarray, rounds: int, seed: int, aggregation: str = "mean"
+) -> float:
+    """Mean accuracy of the honest clients after training in the federations of `labels` [N].
+
+    Attackers train and send what they will.
+    """
+    members = (replace(c, group=int(f)) for c, f in zip(attackers.clients, labels, strict=True))
+    given = replace(attackers.clients, members=tuple(members))  # so that the oracle says `labels`
+    history = simulate(
+        given, "oracle", rounds, seed=seed, progress=False, aggregation=aggregation,
+        tamper=attackers,
+    )  # fmt: skip
+    accuracy = history.final().set_index("client")["accuracy"]
+    return float(accuracy[attackers.honest].mean())
