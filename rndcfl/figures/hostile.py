@@ -13,15 +13,16 @@ from rndcfl.metrics import mean_ci
 
 @styled
 def torn(pairs: pd.DataFrame, threshold: float) -> Figure:
-    """Evidence against each pair of clients, a heat map per panel; frames are what was found.
+    """Evidence against each pair of clients, a heat map per panel; dots are what was found.
 
     Parameters
     ----------
-    pairs : columns panel, i, j (positions in the order of drawing), name_i, evidence, federation_i.
+    pairs : columns panel, i, j (positions in the order of drawing), name_i (text), evidence,
+        federation_i.
     threshold : pairs up to it are compatible.
     """
     names = list(pairs["panel"].unique())
-    figure, axes = panels(len(names), TEXT, 2.5)
+    figure, axes = panels(len(names), TEXT, 2.5, sharey=True)
     for ax, name in zip(axes, names, strict=True):
         own = pairs[pairs["panel"] == name]
         matrix = own.pivot(index="i", columns="j", values="evidence")
@@ -35,10 +36,11 @@ def torn(pairs: pd.DataFrame, threshold: float) -> Figure:
         found = clients["federation_i"].to_numpy()
         for i, j in np.argwhere(found[:, None] == found):
             ax.plot(j + 0.5, i + 0.5, "o", markersize=2.2, color=COLOURS[0])
-        ax.set_xticks(np.arange(len(clients)) + 0.5, clients["name_i"], rotation=0)
+        ax.set_xticks(np.arange(len(clients)) + 0.5, clients["name_i"].str[0], rotation=0)
         ax.set_yticks(np.arange(len(clients)) + 0.5, clients["name_i"], rotation=0)
         ax.tick_params(length=0, labelsize=6)
-        ax.set(title=name, xlabel="", ylabel="")
+        ax.set(title=name, xlabel="client (its true group)", ylabel="")
+    axes[0].set_ylabel("client (its true group)")
     return figure
 
 
@@ -55,7 +57,7 @@ def hostile(table: pd.DataFrame, of: int) -> Figure:
     shares = sorted(table["hostile"].unique())
     figure = Figure(figsize=(TEXT, 0.75 + 0.2 * len(attacks)))
     widths = [len(shares)] * len(defences) + [9]
-    axes = figure.subplots(1, len(widths), width_ratios=widths)
+    axes = figure.subplots(1, len(widths), width_ratios=widths, sharey=True)
     for ax, defence in zip(axes, defences, strict=False):
         own = table[table["defence"] == defence]
         exact = own.pivot(index="attack", columns="hostile", values="honest_exact").loc[attacks]
@@ -66,15 +68,13 @@ def hostile(table: pd.DataFrame, of: int) -> Figure:
         )  # fmt: skip
         ax.set(title=defence, xlabel="hostile", ylabel="")
         ax.tick_params(length=0)
-        if ax is not axes[0]:
-            ax.set_yticks([])
     last = axes[-1]
     for k, defence in enumerate(defences):
         own = table[(table["defence"] == defence) & (table["hostile"] == of)].set_index("attack")
-        last.plot(own["honest_accuracy"].reindex(attacks), np.arange(len(attacks)) + 0.5,
-                  MARKERS[k], color=COLOURS[k], label=defence, markersize=5 - k,
-                  fillstyle="none" if k < len(defences) - 1 else "full")  # fmt: skip
-    last.set(title=f"accuracy, {of} hostile", ylim=(len(attacks), 0), yticks=[])
+        last.plot(own["honest_accuracy"].reindex(attacks), np.arange(len(attacks)) + 0.2 + 0.2 * k,
+                  MARKERS[k], color=COLOURS[k], label=defence)  # fmt: skip
+    last.set(title=f"{of} hostile", xlabel="accuracy", ylim=(len(attacks), 0))
+    last.tick_params(axis="y", length=0)
     last.grid(axis="x", linewidth=0.3)
     figure.legend(*last.get_legend_handles_labels(), loc="outside lower right", ncols=len(defences))
     return figure
@@ -95,8 +95,8 @@ def poisoned(table: pd.DataFrame) -> Figure:
         for k, (defence, rows) in enumerate(own.groupby("defence", sort=False)):
             by = rows.groupby("hostile")["honest_accuracy"]
             mean, half = np.array([mean_ci(values) for _, values in by]).T
-            ax.errorbar(list(by.groups), mean, np.nan_to_num(half), color=COLOURS[k], capsize=2,
-                        marker=MARKERS[k], linestyle=LINES[k % len(LINES)], label=defence)  # fmt: skip
+            ax.errorbar(list(by.groups), mean, np.nan_to_num(half), label=defence, capsize=2,
+                        color=COLOURS[k], marker=MARKERS[k], linestyle=LINES[k])  # fmt: skip
         ax.set(title=attack, xlabel="hostile clients", ylim=(0, 1))
         ax.set_xticks(sorted(own["hostile"].unique()))
     axes[0].set_ylabel("accuracy of honest clients")

@@ -113,4 +113,4 @@ class Nonsense:
 
     def row(self, i: int, true: Reports, groups: np.ndarray) -> Row:
         own = Row.of(true, i)
-        return replace(own, profile=own.profile * np.nan)
+        return replace(own, novelty=own.novelty * np.nan, profile=own.profile * np.nan)

@@ -42,7 +42,7 @@ class Trials:
     @classmethod
     def start(cls, clients: Clients, seed: int, tolerance: float) -> Trials:
         """Train the honest predictors; with the paper's criterion on all samples."""
-        budgets = {"calibrated": RND(), PAPER: replace(RND(), train_share=1.0)}
+        budgets = {PAPER: replace(RND(), train_share=1.0), "calibrated": RND()}
         return cls(
             clients, seed, tolerance,
             {kind: (rnd, *fit(clients, rnd, seed, Ledger())) for kind, rnd in budgets.items()},
@@ -54,25 +54,26 @@ class Trials:
         None where the discovery breaks down, because somebody sent NaN.
         """
         found: dict[str, Discovery | None] = {}
-        for kind, (rnd, honest, held_out) in self.trained.items():
-            sent = attackers.predictors(honest, self.clients, rnd, self.seed, False)
-            for defence in (PAPER,) if kind == PAPER else DEFENCES:
-                most, n, ledger = 0 if kind == PAPER else MAX_PROFILE, len(held_out), Ledger()
-                if defence in ("none", PAPER):
-                    peers = profile_peers(n, self.seed, most)
-                    reports = attackers.reports(score(sent, held_out, ledger, peers))
-                elif defence == "checked":  # and "robust", which comes next
-                    reports = attackers.reports(
-                        score_checked(sent, held_out, ledger, self.seed, most)
-                    )
-                try:
-                    found[defence] = (
-                        judge_paper(reports, ledger, self.tolerance, defence="none")
-                        if kind == PAPER
-                        else judge(reports, ledger, 0.01, 0.1, 1 - rnd.train_share, defence)
-                    )
-                except ValueError:  # of the linkage, which knows no NaN
-                    found[defence] = None
+        with np.errstate(over="ignore", invalid="ignore"):  # that is what attackers aim at
+            for kind, (rnd, honest, held_out) in self.trained.items():
+                sent = attackers.predictors(honest, self.clients, rnd, self.seed, False)
+                for defence in (PAPER,) if kind == PAPER else DEFENCES:
+                    most, n, ledger = 0 if kind == PAPER else MAX_PROFILE, len(held_out), Ledger()
+                    if defence in ("none", PAPER):
+                        peers = profile_peers(n, self.seed, most)
+                        reports = attackers.reports(score(sent, held_out, ledger, peers))
+                    elif defence == "checked":  # and "robust", which comes next
+                        reports = attackers.reports(
+                            score_checked(sent, held_out, ledger, self.seed, most)
+                        )
+                    try:
+                        found[defence] = (
+                            judge_paper(reports, ledger, self.tolerance, defence="none")
+                            if kind == PAPER
+                            else judge(reports, ledger, 0.01, 0.1, 1 - rnd.train_share, defence)
+                        )
+                    except ValueError:  # of the linkage, which knows no NaN
+                        found[defence] = None
         return found
 
 
