@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -26,6 +26,7 @@ class Scene:
     rnd: RND
     seed: int
     labels: bool
+    shared: dict[str, State] = field(default_factory=dict)  # what attackers pass on to each other
 
     def train(self, i: int, data: Client | None = None, seed: int | None = None) -> State:
         """A predictor like client i's, on other data or from another seed (of the target too)."""
@@ -47,7 +48,7 @@ class PredictorAttack(Protocol):
 
 
 @dataclass(frozen=True)
-class Garbage:
+class Garbage(PredictorAttack):
     """Weights that are no predictor: ``"random"``, ``"zeros"``, ``"huge"`` or ``"nan"``."""
 
     kind: str = "random"
@@ -65,7 +66,7 @@ class Garbage:
 
 
 @dataclass(frozen=True)
-class Copy:
+class Copy(PredictorAttack):
     """Another client's predictor, with noise of standard deviation `noise` to hide it."""
 
     victim: int
@@ -81,8 +82,11 @@ class Copy:
 
 
 @dataclass(frozen=True)
-class Universal:
-    """A predictor that is good everywhere: trained on ``"everything"`` or on ``"noise"``."""
+class Universal(PredictorAttack):
+    """A predictor that is good everywhere: trained on ``"everything"`` or on ``"noise"``.
+
+    Several attackers send the same one.
+    """
 
     on: str = "everything"
 
@@ -90,6 +94,11 @@ class Universal:
         check_name("data of a universal predictor", self.on, ("everything", "noise"))
 
     def predictor(self, i: int, scene: Scene) -> State:
+        if self.on not in scene.shared:
+            scene.shared[self.on] = self._trained(i, scene)
+        return scene.shared[self.on]
+
+    def _trained(self, i: int, scene: Scene) -> State:
         own = scene.clients[i]
         x, y = np.concatenate([client.x for client in scene.clients]), own.y
         if scene.labels:
@@ -101,7 +110,7 @@ class Universal:
 
 
 @dataclass(frozen=True)
-class Replay:
+class Replay(PredictorAttack):
     """A predictor of an earlier discovery (the victim's, or one's own), for an earlier target."""
 
     victim: int | None = None

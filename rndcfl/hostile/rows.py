@@ -36,7 +36,7 @@ class RowAttack(Protocol):
 
 
 @dataclass(frozen=True)
-class Compatible:
+class Compatible(RowAttack):
     """Like everybody: an own score so bad, and errors so scattered, that nothing is a surprise."""
 
     def row(self, i: int, true: Reports, groups: np.ndarray) -> Row:
@@ -46,7 +46,7 @@ class Compatible:
 
 
 @dataclass(frozen=True)
-class Incompatible:
+class Incompatible(RowAttack):
     """Unlike everybody: a perfect own score, and no scatter at all in very many samples."""
 
     def row(self, i: int, true: Reports, groups: np.ndarray) -> Row:
@@ -56,7 +56,7 @@ class Incompatible:
 
 
 @dataclass(frozen=True)
-class Twin:
+class Twin(RowAttack):
     """The victim's own row, with no scatter in very many samples: like the victim and nobody else.
 
     Complete linkage joins the most similar first, the liar with its victim, and that tears the
@@ -71,7 +71,7 @@ class Twin:
 
 
 @dataclass(frozen=True)
-class Wedge:
+class Wedge(RowAttack):
     """The victim's row, moved off its peers: nearer to the victim than they are, far from them.
 
     Every number of it is one that an honest client might send. `step` is the distance to the
@@ -98,7 +98,7 @@ class Wedge:
 
 
 @dataclass(frozen=True)
-class Impersonate:
+class Impersonate(RowAttack):
     """The victim's row as it is: the liar is taken for the victim."""
 
     victim: int
@@ -108,7 +108,7 @@ class Impersonate:
 
 
 @dataclass(frozen=True)
-class Nonsense:
+class Nonsense(RowAttack):
     """A row of NaN."""
 
     def row(self, i: int, true: Reports, groups: np.ndarray) -> Row:

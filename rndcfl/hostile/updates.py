@@ -18,7 +18,7 @@ class UpdateAttack(Protocol):
 
 
 @dataclass(frozen=True)
-class Scaled:
+class Scaled(UpdateAttack):
     """The update, times `factor`; a negative one (sign flip) leads away from what was learned."""
 
     factor: float = -1.0
