@@ -191,7 +191,7 @@ def clearly_different(
 
     By their own covariances, which a liar may claim to be narrow, *and* by those of most clients.
     A larger factor lets liars tear less and glue more: honest clients who are clearly different
-    never share a federation, whatever others claim.
+    never share a federation, whatever others claim, as long as most clients are honest.
 
     Parameters
     ----------

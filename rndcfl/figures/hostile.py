@@ -50,15 +50,17 @@ def hostile(table: pd.DataFrame, of: int) -> Figure:
 
     Parameters
     ----------
-    table : columns attack, hostile (how many), defence, seeds, honest_exact, honest_accuracy.
+    table : columns attack, hostile (how many), defence, seeds, honest_exact, honest_accuracy. A
+        defence "a + b" finds what "a" does, and has no panel of its own on the left.
     of : the number of hostile clients whose accuracy is drawn.
     """
     defences, attacks = list(table["defence"].unique()), list(table["attack"].unique())
     shares = sorted(table["hostile"].unique())
     figure = Figure(figsize=(TEXT, 0.75 + 0.2 * len(attacks)))
-    widths = [len(shares)] * len(defences) + [9]
+    finding = [defence for defence in defences if "+" not in defence]
+    widths = [len(shares)] * len(finding) + [9]
     axes = figure.subplots(1, len(widths), width_ratios=widths, sharey=True)
-    for ax, defence in zip(axes, defences, strict=False):
+    for ax, defence in zip(axes, finding, strict=False):
         own = table[table["defence"] == defence]
         exact = own.pivot(index="attack", columns="hostile", values="honest_exact").loc[attacks]
         sns.heatmap(
@@ -71,8 +73,9 @@ def hostile(table: pd.DataFrame, of: int) -> Figure:
     last = axes[-1]
     for k, defence in enumerate(defences):
         own = table[(table["defence"] == defence) & (table["hostile"] == of)].set_index("attack")
-        last.plot(own["honest_accuracy"].reindex(attacks), np.arange(len(attacks)) + 0.2 + 0.2 * k,
-                  MARKERS[k], color=COLOURS[k], label=defence)  # fmt: skip
+        where = np.arange(len(attacks)) + (k + 1) / (len(defences) + 1)
+        last.plot(own["honest_accuracy"].reindex(attacks), where, MARKERS[k], color=COLOURS[k],
+                  label=defence)  # fmt: skip
     last.set(title=f"{of} hostile", xlabel="accuracy", ylim=(len(attacks), 0))
     last.tick_params(axis="y", length=0)
     last.grid(axis="x", linewidth=0.3)
