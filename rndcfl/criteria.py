@@ -66,7 +66,7 @@ def paper_dissimilarity(novelty: np.ndarray, reading: str = "mutual") -> np.ndar
     return (directed + directed.T) / 2
 
 
-def calibrated_dissimilarity(evidence: np.ndarray) -> np.ndarray:
+def calibrated_dissimilarity(evidence: np.ndarray, n: int | None = None) -> np.ndarray:
     """Evidence that two clients' data differ: -log10 of an adjusted p-value per pair.
 
     Each p-value is multiplied by the number of pairs, N (N - 1) / 2 (Bonferroni), so that the
@@ -77,13 +77,14 @@ def calibrated_dissimilarity(evidence: np.ndarray) -> np.ndarray:
     ----------
     evidence : -log10 p of a two-sample test per pair, [N, N], see
         :func:`rndcfl.twosample.profile_test`.
+    n : how many clients there are in all, where `evidence` is about some of them only.
 
     Returns
     -------
     float64 [N, N], symmetric, zero on the diagonal.
     """
-    n = len(evidence)
-    return np.where(np.eye(n, dtype=bool), 0.0, evidence - np.log10(n_pairs(n)))
+    itself = np.eye(len(evidence), dtype=bool)
+    return np.where(itself, 0.0, evidence - np.log10(n_pairs(n or len(evidence))))
 
 
 def n_pairs(n: int) -> int:

@@ -7,31 +7,38 @@ calibrated one, a two-sample test that needs no tolerance.
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from rndcfl.clients import Clients
-from rndcfl.criteria import (
-    GROUPINGS,
-    READINGS,
-    calibrated_dissimilarity,
-    group,
-    log_excess,
-    paper_dissimilarity,
-)  # fmt: skip
+from rndcfl.criteria import GROUPINGS, READINGS
+from rndcfl.defences import DEFENCES, score_checked
 from rndcfl.errors import InputError, check_name, check_number
-from rndcfl.findings import Discovery, ProfileDiscovery
+from rndcfl.findings import Discovery
+from rndcfl.judging import judge, judge_paper
 from rndcfl.ledger import Ledger
-from rndcfl.novelty import Reports, check_characters, exchange
-from rndcfl.predictors import RND
-from rndcfl.twosample import profile_test
+from rndcfl.novelty import MAX_PROFILE, Reports, check_characters, fit, profile_peers, score
+from rndcfl.predictors import RND, Predictors
 
 CRITERIA = ("calibrated", "paper")
 PARAMETERS = (
-    "alpha", "min_effect", "labels", "reading", "grouping", "rnd", *(f.name for f in fields(RND))
+    "alpha", "min_effect", "labels", "reading", "grouping", "defence", "rnd",
+    *(f.name for f in fields(RND)),
 )  # fmt: skip
 MIN_SAMPLES = 3  # of a client for the calibrated criterion: one to train, two to score
+
+
+class Tamper(Protocol):
+    """Clients that do not send what they should, such as :class:`rndcfl.hostile.Attackers`."""
+
+    def predictors(
+        self, trained: Predictors, clients: Clients, rnd: RND, seed: int, labels: bool
+    ) -> Predictors:
+        """The predictors that are sent in place of those `trained`."""
+
+    def reports(self, true: Reports) -> Reports:
+        """What is reported in place of what is `true`."""
 
 
 def discover(
@@ -45,6 +52,8 @@ def discover(
     labels: bool = False,
     reading: str = "average",
     grouping: str = "cliques",
+    defence: str = "checked",
+    tamper: Tamper | None = None,
     rnd: RND | None = None,
     **budget: Any,
 ) -> Discovery:
@@ -68,6 +77,10 @@ def discover(
         ``"either"``, ``"average"`` (of the two scores) or ``"two_sided"`` (the authors' code,
         |s_ij - s_ii| < eps s_ii). The paper does not say; the default serves it best (notebook 04).
     grouping : paper: ``"components"`` (chains of compatible clients) or ``"cliques"`` (all pairs).
+    defence : against clients that lie (:mod:`rndcfl.defences`): ``"checked"`` leaves alone whoever
+        sends what cannot be; ``"robust"`` (calibrated only) also bounds what a claim weighs and
+        joins what liars tear apart, at the price of groups that are hardly told apart; ``"none"``.
+    tamper : clients that do not send what they should, to see what happens.
     rnd : networks and budget; default ``RND()``, and for the paper's criterion the same with all
         samples used to train and to score.
     **budget : single fields of :class:`~rndcfl.predictors.RND`, e.g. ``steps=300``.
@@ -90,44 +103,24 @@ def discover(
     """
     rnd = check_discovery(
         clients, criterion, tolerance, alpha=alpha, min_effect=min_effect, labels=labels,
-        reading=reading, grouping=grouping, rnd=rnd, **budget,
+        reading=reading, grouping=grouping, defence=defence, rnd=rnd, **budget,
     )  # fmt: skip
     check_number("seed", seed, 0, whole=True)
     ledger = Ledger()
+    predictors, held_out = fit(clients, rnd, seed, ledger, labels)
+    if tamper is not None:
+        predictors = tamper.predictors(predictors, clients, rnd, seed, labels)
+    most = MAX_PROFILE if criterion == "calibrated" else 0
+    if defence == "none":
+        reports = score(predictors, held_out, ledger, profile_peers(len(clients), seed, most))
+    else:
+        reports = score_checked(predictors, held_out, ledger, seed, most)
+    if tamper is not None:
+        reports = tamper.reports(reports)
     if criterion == "calibrated":
-        reports = exchange(clients, rnd, seed, ledger, labels=labels)
-        return judge(reports, ledger, alpha, min_effect, 1 - rnd.train_share)
+        return judge(reports, ledger, alpha, min_effect, 1 - rnd.train_share, defence)
     assert tolerance is not None
-    reports = exchange(clients, rnd, seed, ledger, max_profile=0, labels=labels)
-    return judge_as_paper(reports, ledger, tolerance, reading, grouping)
-
-
-def judge_as_paper(
-    reports: Reports, ledger: Ledger, tolerance: float, reading: str = "average",
-    grouping: str = "cliques",
-) -> Discovery:  # fmt: skip
-    """The paper's criterion (Eq. 9) on what the clients reported."""
-    dissimilarity = paper_dissimilarity(reports.novelty, reading)
-    return Discovery(
-        group(dissimilarity, tolerance, grouping), reports.novelty, log_excess(reports.novelty),
-        dissimilarity, tolerance, tolerance,
-        f"paper_{reading}" + ("_cliques" if grouping == "cliques" else ""), reports, ledger,
-    )  # fmt: skip
-
-
-def judge(
-    reports: Reports, ledger: Ledger, alpha: float, min_effect: float, scored_share: float
-) -> ProfileDiscovery:
-    """The calibrated criterion on what the clients reported (Algorithm 2 without a tolerance)."""
-    test = profile_test(
-        reports.samples, reports.profile, reports.covariance, reports.peers, min_effect
-    )
-    dissimilarity, threshold = calibrated_dissimilarity(test.evidence), -float(np.log10(alpha))
-    return ProfileDiscovery(
-        group(dissimilarity, threshold, "cliques"), reports.novelty, log_excess(reports.novelty),
-        dissimilarity, threshold, None, "calibrated", reports, ledger,
-        test.distance, alpha, min_effect, scored_share,
-    )  # fmt: skip
+    return judge_paper(reports, ledger, tolerance, reading, grouping, defence)
 
 
 def check_discovery(
@@ -140,6 +133,7 @@ def check_discovery(
     labels: bool = False,
     reading: str = "average",
     grouping: str = "cliques",
+    defence: str = "checked",
     rnd: RND | None = None,
     **budget: Any,
 ) -> RND:
@@ -147,6 +141,9 @@ def check_discovery(
     check_name("criterion", criterion, CRITERIA)
     check_name("reading", reading, READINGS)
     check_name("grouping", grouping, GROUPINGS)
+    check_name("defence", defence, DEFENCES)
+    if defence == "robust" and criterion == "paper":
+        raise InputError("defence 'robust' goes with criterion 'calibrated'; take 'checked'")
     check_number("alpha", alpha, 1e-12, 0.5)
     check_number("min_effect", min_effect, 0.0, 100.0)
     if not isinstance(labels, bool):

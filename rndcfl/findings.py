@@ -46,6 +46,11 @@ class Discovery:
     ledger: Ledger
 
     @property
+    def refused(self) -> dict[int, str]:
+        """Clients that sent what cannot be, and the reason; each is left alone."""
+        return dict(self.reports.refused)
+
+    @property
     def n_federations(self) -> int:
         """Number of federations found."""
         return int(self.labels.max()) + 1
@@ -79,7 +84,9 @@ class Discovery:
     def __repr__(self) -> str:
         return (
             f"Discovery({self.n_federations} federations of {len(self.labels)} clients, "
-            f"criterion {self.criterion}, labels {self.labels.tolist()})"
+            f"criterion {self.criterion}, labels {self.labels.tolist()}"
+            + (f", refused {list(self.refused)}" if self.refused else "")
+            + ")"
         )
 
 

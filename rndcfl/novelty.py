@@ -12,7 +12,7 @@ The target is evaluated once per sample, and a client scores all predictors in o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ from rndcfl.predictors import (
 )  # fmt: skip
 from rndcfl.seeding import numpy_rng
 
+LARGEST_ERROR = 1e300  # that is reported, so that means and logs stay finite
 MAX_PROFILE = 64  # predictors in a profile; its covariance grows with their square
 
 
@@ -48,6 +49,7 @@ class Reports:
     profile : mean of l_j(x) = log ||f_j(x) - f(x)||^2 over client i's samples, for j in `peers`,
         float64 [N, m].
     covariance : of the same over client i's samples, float64 [N, m, m].
+    refused : clients whose predictor was refused, with the reason; nobody's profile has it.
     """
 
     samples: np.ndarray
@@ -55,10 +57,12 @@ class Reports:
     peers: np.ndarray
     profile: np.ndarray
     covariance: np.ndarray
+    refused: Mapping[int, str] = field(default_factory=dict)
 
 
 def report_row(errors: np.ndarray, peers: np.ndarray) -> tuple[np.ndarray, ...]:
     """One client's row of novelty, profile and covariance, from its errors [N, n]."""
+    errors = np.minimum(errors, LARGEST_ERROR)
     logs = np.log(np.maximum(errors[peers], np.finfo(np.float64).tiny))
     centred = logs - logs.mean(1, keepdims=True)
     covariance = centred @ centred.T / max(1, errors.shape[1] - 1)

@@ -11,14 +11,15 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from rndcfl.aggregation import AGGREGATIONS
 from rndcfl.batched import train_clients
 from rndcfl.clients import Client, Clients
 from rndcfl.errors import InputError, check_name, check_number
-from rndcfl.fedavg import LocalTraining, State, average, copy_state, evaluate_on
+from rndcfl.fedavg import LocalTraining, State, copy_state, evaluate_on
 from rndcfl.history import History
 from rndcfl.ledger import COSTS, Stopwatch, nbytes
 from rndcfl.methods import METHODS, Method, Run
-from rndcfl.methods.base import ClientTensors
+from rndcfl.methods.base import ClientTensors, Tamper
 from rndcfl.networks import ModelFactory, build_model, device, multiply_adds
 from rndcfl.seeding import numpy_rng
 
@@ -45,6 +46,8 @@ def simulate(
     local_steps: int | None = None,
     batch_size: int | None = 32,
     participation: float = 1.0,
+    aggregation: str = "mean",
+    tamper: Tamper | None = None,
     progress: bool = True,
     **method_params: Any,
 ) -> History:
@@ -63,6 +66,10 @@ def simulate(
     lr, local_epochs, local_steps, batch_size : local SGD, see
         :class:`~rndcfl.fedavg.LocalTraining`; ``batch_size=None`` is full batch.
     participation : share of the clients that take part in a round, at least one.
+    aggregation : of a federation's models: ``"mean"`` (FedAvg), or ``"median"`` or ``"trimmed"``
+        mean, which a minority of bad ones cannot move (:mod:`rndcfl.aggregation`).
+    tamper : clients that do not send what they should, such as
+        :class:`rndcfl.hostile.Attackers`, to see what happens.
     progress : show a progress bar if it takes more than two seconds.
     **method_params : the method's own parameters, e.g. ``recluster_every`` for ``rnd``.
 
@@ -80,6 +87,7 @@ def simulate(
     check_number("rounds", rounds, 1, whole=True)
     check_number("seed", seed, 0, whole=True)
     check_number("participation", participation, 1e-9, 1.0)
+    check_name("aggregation", aggregation, AGGREGATIONS)
     training = LocalTraining(lr, local_epochs, local_steps, batch_size)
     stream = None if isinstance(clients, Clients) else clients
     clients = clients if isinstance(clients, Clients) else clients.clients(0)
@@ -104,7 +112,7 @@ def simulate(
         clients, data, seed, training, network,
         labels=np.zeros(len(clients), dtype=np.int64), models={0: new_model()},
         participants=np.ones(len(clients), dtype=bool), new_model=new_model,
-        model_cost=multiply_adds(network, shape, data[0].x.dtype),
+        model_cost=multiply_adds(network, shape, data[0].x.dtype), tamper=tamper,
     )  # fmt: skip
     rows, labels = [], []
     each_round = (
@@ -119,7 +127,7 @@ def simulate(
         _move(run, chosen, chosen.assign(r, run))
         trained = _train(run, chosen, r)
         _move(run, chosen, chosen.regroup(r, run, trained))
-        _average(run, trained)
+        _average(run, trained, aggregation)
         labels.append(run.labels)
         rows += list(_scores(run, method, r))
     scores = pd.DataFrame(rows)
@@ -186,14 +194,18 @@ def _train(run: Run, method: Method, r: int) -> dict[int, State]:
             "training", i, r, bytes_up=up, bytes_down=down,
             multiply_adds=3 * seen * run.model_cost, seconds=watch.seconds * seen / total,
         )  # fmt: skip
-    return {i: state for i, (state, _) in zip(who, found, strict=True)}
+    trained = {i: state for i, (state, _) in zip(who, found, strict=True)}
+    if run.tamper is None:
+        return trained
+    starts = {i: run.models[run.labels[i]] for i in who}
+    return {i: run.tamper.update(i, starts[i], state) for i, state in trained.items()}
 
 
-def _average(run: Run, trained: dict[int, State]) -> None:
+def _average(run: Run, trained: dict[int, State], aggregation: str) -> None:
     """Each federation takes its participants' average; without any it keeps its model."""
     for federation in np.unique(run.labels[list(trained)]):
         members = [i for i in trained if run.labels[i] == federation]
-        run.models[federation] = average(
+        run.models[federation] = AGGREGATIONS[aggregation](
             [trained[i] for i in members], [len(run.data[i].x) for i in members]
         )
 

@@ -16,8 +16,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from rndcfl.clients import Clients
-from rndcfl.discovery import judge
 from rndcfl.findings import ProfileDiscovery
+from rndcfl.judging import judge
 from rndcfl.ledger import Ledger, Stopwatch
 from rndcfl.networks import device, multiply_adds
 from rndcfl.novelty import MAX_PROFILE, Reports, embed, fit, profile_peers, readable, report_row
@@ -59,14 +59,16 @@ class Standing:
         standing._score(everybody, ledger)
         return standing
 
-    def discovery(self, ledger: Ledger, alpha: float, min_effect: float) -> ProfileDiscovery:
+    def discovery(
+        self, ledger: Ledger, alpha: float, min_effect: float, defence: str = "checked"
+    ) -> ProfileDiscovery:
         """The federations by the calibrated criterion, from everybody's present reports."""
         peers = self._peers()
         rows = [report_row(errors, peers) for errors in self.errors]
         samples = np.array([errors.shape[1] for errors in self.errors])
         novelty, profile, covariance = (np.stack(part) for part in zip(*rows, strict=True))
         reports = Reports(samples, novelty, peers, profile, covariance)
-        return judge(reports, ledger, alpha, min_effect, 1 - self.rnd.train_share)
+        return judge(reports, ledger, alpha, min_effect, 1 - self.rnd.train_share, defence)
 
     def watch(self, clients: Clients, key: int, samples: int, ledger: Ledger) -> np.ndarray:
         """p-value of each client's profile on fresh samples against that on held-out ones.

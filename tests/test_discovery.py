@@ -66,7 +66,7 @@ def test_the_papers_criterion(clients, small_rnd, reading, grouping):
 
 def test_the_calibrated_criterion_keeps_strangers_apart(clients, small_rnd, monkeypatch):
     chain = np.array([[0, 1, 9, 9], [1, 0, 2, 9], [9, 2, 0, 9], [9, 9, 9, 0.0]])
-    monkeypatch.setattr("rndcfl.discovery.calibrated_dissimilarity", lambda evidence: chain)
+    monkeypatch.setattr("rndcfl.judging.calibrated_dissimilarity", lambda evidence: chain)
     assert discover(clients, alpha=0.01, rnd=small_rnd).labels.tolist() == [0, 0, 1, 2]
 
 

@@ -106,7 +106,21 @@ SCALE = pd.DataFrame(
      for mode in ("all_to_all", "landmarks") for n in (10, 100) for seed in (0, 1)],
     columns=["mode", "clients", "seed", "seconds", "bytes_per_client", "peak_mb"],
 )  # fmt: skip
+ATTACKED = pd.DataFrame(
+    [(attack, hostile, seed, defence, 10, 0.5 * seed, 0.4 + 0.1 * seed)
+     for attack in ("copy", "glue") for hostile in (0, 1, 3) for seed in (0, 1)
+     for defence in ("none", "robust")],
+    columns=["attack", "hostile", "seed", "defence", "seeds", "honest_exact", "honest_accuracy"],
+)  # fmt: skip
+TORN = pd.DataFrame(
+    [(panel, i, j, name, 9.0 * (i != j), 0) for panel in ("honest", "one liar")
+     for i, name in enumerate(("liar", "0")) for j in (0, 1)],
+    columns=["panel", "i", "j", "name_i", "evidence", "federation_i"],
+)  # fmt: skip
 DRAWN = {
+    "torn": (TEXT, lambda: figures.torn(TORN, 2.0)),
+    "hostile": (TEXT, lambda: figures.hostile(ATTACKED[ATTACKED["seed"] == 1], 3)),
+    "poisoned": (TEXT, lambda: figures.poisoned(ATTACKED)),
     "gains": (TEXT, lambda: figures.gains(METHODS, NAMES)),
     "accuracy_against_cost": (TEXT, lambda: figures.accuracy_against_cost(METHODS, NAMES)),
     "novelty_matrix": (TEXT, lambda: figures.novelty_matrix(PAIRS)),

@@ -13,13 +13,13 @@ from flower_grid import LocalGrid, with_config
 from flwr.app import Array, ArrayRecord, Error, MetricRecord
 
 from rndcfl import Clients, discover, from_tables, simulate
-from rndcfl.discovery import judge
 from rndcfl.errors import InputError
 from rndcfl.flower import app_folder, loaders
 from rndcfl.flower.coordinator import Coordinator
 from rndcfl.flower.discovering import among, renamed
 from rndcfl.flower.records import pack_row, unpack_row
 from rndcfl.flower.settings import NODES_OWN, Settings
+from rndcfl.judging import judge
 from rndcfl.ledger import Ledger
 from rndcfl.wire import WireError
 

@@ -23,7 +23,8 @@ import torch
 from rndcfl.bench.timing import alternate, clock, matrix_product_gflops
 from rndcfl.bench.works import K, Sizes, Works
 from rndcfl.clients import Clients
-from rndcfl.discovery import discover, judge
+from rndcfl.discovery import discover
+from rndcfl.judging import judge
 from rndcfl.ledger import Ledger
 from rndcfl.metrics import ari, exact
 from rndcfl.networks import device

@@ -12,6 +12,7 @@ from rndcfl.figures.discovery import (
     tolerance,
 )
 from rndcfl.figures.flower import many_sites, message_bytes
+from rndcfl.figures.hostile import hostile, poisoned, torn
 from rndcfl.figures.methods import accuracy_against_cost, gains
 from rndcfl.figures.natural import distances, resolution, worth
 from rndcfl.figures.novelty import (
@@ -37,6 +38,7 @@ __all__ = [
     "evidence",
     "exponent",
     "gains",
+    "hostile",
     "level_table",
     "many_sites",
     "margins",
@@ -45,6 +47,7 @@ __all__ = [
     "novelty_matrix",
     "pair_table",
     "pictures",
+    "poisoned",
     "power",
     "profiles",
     "quantiles",
@@ -53,6 +56,7 @@ __all__ = [
     "scaling",
     "sensitivity",
     "tolerance",
+    "torn",
     "toy_novelty",
     "worth",
 ]

@@ -122,6 +122,8 @@ class Coordinator:
             return answers
 
         found = discover_over(ask, sorted(present), self.settings, self.progress.read_shape, r)
+        for client, why in found.refused.items():
+            self.log(f"round {r}: client {client} is set apart: {why}")
         before, after = self.progress.labels, renamed(self.progress.labels, found.labels)
         for federation in sorted(set(after.values()) - set(self.progress.models)):
             came_from = [before[c] for c, f in after.items() if f == federation and c in before]

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from flwr.app import RecordDict
 
-from rndcfl.discovery import judge, judge_as_paper
 from rndcfl.flower.records import array_of, config_of, rnd_config, unpack_row
 from rndcfl.flower.settings import Settings
+from rndcfl.judging import judge, judge_paper
 from rndcfl.ledger import Ledger
 from rndcfl.methods.rnd import discovery_seed
 from rndcfl.novelty import Reports, profile_peers
@@ -34,11 +34,13 @@ class Found:
     ----------
     labels : client -> federation, numbered in order of first appearance.
     novelty : s_ij among them in the order of their numbers, float64 [N, N].
+    refused : client whose row no honest client could have sent -> why; it is on its own.
     seconds : from the first question to the federations.
     """
 
     labels: dict[int, int]
     novelty: np.ndarray
+    refused: dict[int, str]
     seconds: float
 
 
@@ -84,12 +86,16 @@ def discover_over(
     rows = ask("query.row", who, {**config, "peers": peers.tolist()}, {"bank": bank}, read_row)
     reports = among(rows, who, peers)
     if paper:
-        found = judge_as_paper(reports, Ledger(), settings.tolerance)
+        found = judge_paper(reports, Ledger(), settings.tolerance, defence=settings.defence)
     else:
         share = 1 - rnd.train_share
-        found = judge(reports, Ledger(), settings.alpha, settings.min_effect, share)
-    labels = dict(zip(sorted(rows), found.labels.tolist(), strict=True))
-    return Found(labels, reports.novelty, time.monotonic() - started)
+        found = judge(
+            reports, Ledger(), settings.alpha, settings.min_effect, share, settings.defence
+        )
+    order = sorted(rows)
+    labels = dict(zip(order, found.labels.tolist(), strict=True))
+    refused = {order[k]: why for k, why in found.refused.items()}
+    return Found(labels, reports.novelty, refused, time.monotonic() - started)
 
 
 def among(rows: dict[int, tuple[Any, ...]], who: list[int], peers: np.ndarray) -> Reports:

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from rndcfl.discovery import judge
 from rndcfl.flower.records import count_bytes, pack_row, record
 from rndcfl.grouping import Profiles
+from rndcfl.judging import judge
 from rndcfl.landmarks import group_profiles
 from rndcfl.ledger import Ledger
 from rndcfl.novelty import MAX_PROFILE, Reports, embed

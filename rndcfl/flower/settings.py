@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from rndcfl.defences import DEFENCES
 from rndcfl.discovery import CRITERIA
 from rndcfl.errors import InputError, check_name, check_number
 from rndcfl.fedavg import LocalTraining
@@ -25,7 +26,7 @@ class Settings:
     output : folder for results and checkpoint, absolute or from where the SuperLink was started.
     seed, rounds : as for :func:`rndcfl.simulate`.
     recluster_every : the paper's tau; 0 discovers again only when somebody new has come.
-    criterion, tolerance, alpha, min_effect : as for :func:`rndcfl.discover`.
+    criterion, tolerance, alpha, min_effect, defence : as for :func:`rndcfl.discover`.
     steps : of the predictors' optimiser; 0 is the default of :class:`~rndcfl.predictors.RND`.
     model, lr, local_epochs, batch_size : as for :func:`rndcfl.simulate`; 0 is full batch.
     min_clients : with fewer the run waits, and then stops.
@@ -41,6 +42,7 @@ class Settings:
     tolerance: float = 0.0
     alpha: float = 0.01
     min_effect: float = 0.1
+    defence: str = "checked"
     steps: int = 0
     model: str = "mlp"
     lr: float = 0.1
@@ -78,6 +80,9 @@ class Settings:
     def __post_init__(self) -> None:
         check_name("criterion", self.criterion, CRITERIA)
         check_name("model", self.model, MODELS)
+        check_name("defence", self.defence, DEFENCES)
+        if self.defence == "robust" and self.criterion == "paper":
+            raise InputError("defence 'robust' goes with criterion 'calibrated'")
         for name, low in (("seed", 0), ("rounds", 1), ("recluster_every", 0), ("min_clients", 1)):
             check_number(name, getattr(self, name), low, whole=True)
         check_number("alpha", self.alpha, 1e-12, 0.5)

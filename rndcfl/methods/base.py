@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import numpy as np
 from torch import Tensor, nn
 
 from rndcfl.clients import Clients
+from rndcfl.discovery import Tamper as TamperDiscovery
 from rndcfl.fedavg import LocalTraining, State
 from rndcfl.ledger import Ledger
 
@@ -23,6 +24,13 @@ class ClientTensors:
     y: Tensor
     x_test: Tensor
     y_test: Tensor
+
+
+class Tamper(TamperDiscovery, Protocol):
+    """Clients that do not send what they should, in discovery and in training."""
+
+    def update(self, i: int, start: State, trained: State) -> State:
+        """The model that client i sends in place of the one it has `trained` from `start`."""
 
 
 @dataclass
@@ -41,6 +49,7 @@ class Run:
     participants : clients that take part in the current round, bool [N].
     new_model : ``new_model(*key)`` gives initial weights of the stream named by the seed and `key`.
     model_cost : multiply-adds of one pass forward for one sample.
+    tamper : who does not send what it should, if anybody.
     ledger : the costs so far.
     """
 
@@ -54,6 +63,7 @@ class Run:
     participants: np.ndarray
     new_model: Callable[..., State]
     model_cost: int
+    tamper: Tamper | None = None
     ledger: Ledger = field(default_factory=Ledger)
 
 

@@ -15,6 +15,7 @@ from rndcfl.methods.base import Method, Run
 from rndcfl.seeding import numpy_rng
 from rndcfl.standing import Standing, same_names
 
+_JUDGED = {"alpha": 0.01, "min_effect": 0.1, "defence": "checked"}
 DOUBT = 0.01  # once there is an alarm, a client whose p-value is below counts as changed, too
 
 
@@ -68,9 +69,12 @@ class RNDMethod(Method):
     def assign(self, round: int, run: Run) -> np.ndarray:
         ledger = Ledger()
         if self.on_signal:
+            if run.tamper is not None:
+                raise InputError("on_signal=True simulates no attacks; leave out tamper")
             labels = self._on_signal(round, run, ledger)
         elif round == 0 or (self.every is not None and round % self.every == 0):
-            found = discover(run.clients, seed=discovery_seed(run.seed, round), **self.params)
+            later = discovery_seed(run.seed, round)
+            found = discover(run.clients, seed=later, tamper=run.tamper, **self.params)
             ledger, labels = found.ledger, found.labels
         else:
             return run.labels
@@ -94,7 +98,7 @@ class RNDMethod(Method):
             changed = alarmed | (again < DOUBT)
             self.standing.refresh(run.clients, np.flatnonzero(changed).tolist(), round, ledger)
         self.seen = run.clients
-        judged = {k: self.params.get(k, v) for k, v in (("alpha", 0.01), ("min_effect", 0.1))}
+        judged = {k: self.params.get(k, v) for k, v in _JUDGED.items()}
         return self.standing.discovery(ledger, **judged).labels
 
 

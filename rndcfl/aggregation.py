@@ -1,0 +1,51 @@
+"""Averages that a few bad updates cannot move: coordinate-wise median and trimmed mean.
+
+Yin, Chen, Ramchandran, Bartlett: *Byzantine-Robust Distributed Learning*, arXiv 1803.01498. Each
+client counts once, whatever number of samples it claims. Both hold up as long as fewer than half of
+a federation's members (for the trimmed mean: than the trimmed share) are hostile; of two members
+nobody can say which one is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from rndcfl.fedavg import State, average
+
+TRIMMED = 1 / 3  # share of the values left out at each end by the trimmed mean
+
+
+def median(states: Sequence[State], weights: Sequence[float]) -> State:
+    """Coordinate-wise median of models; `weights` are not looked at."""
+    return _each(states, lambda sorted_: _middle(sorted_, (len(sorted_) - 1) // 2))
+
+
+def trimmed_mean(states: Sequence[State], weights: Sequence[float]) -> State:
+    """Coordinate-wise mean without the :data:`TRIMMED` smallest and largest values.
+
+    Of three to five models one is left out at each end; `weights` are not looked at.
+    """
+    return _each(states, lambda sorted_: _middle(sorted_, int(TRIMMED * len(sorted_))))
+
+
+AGGREGATIONS: dict[str, Callable[[Sequence[State], Sequence[float]], State]] = {
+    "mean": average, "median": median, "trimmed": trimmed_mean,
+}  # fmt: skip
+
+
+def _each(states: Sequence[State], reduce: Callable[[Tensor], Tensor]) -> State:
+    """Reduce sorted float64 values [models, ...] of each tensor; models with NaN are left out."""
+    finite = [s for s in states if all(bool(p.isfinite().all()) for p in s.values())]
+    result = {}
+    for name, first in states[0].items():
+        values = torch.stack([state[name].double() for state in finite or states]).sort(0).values
+        found = reduce(values)
+        result[name] = (found if first.is_floating_point() else found.round()).to(first.dtype)
+    return result
+
+
+def _middle(values: Tensor, trimmed: int) -> Tensor:
+    return values[trimmed : len(values) - trimmed].mean(0)
