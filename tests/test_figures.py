@@ -117,7 +117,18 @@ TORN = pd.DataFrame(
      for i, name in enumerate(("liar", "0")) for j in (0, 1)],
     columns=["panel", "i", "j", "name_i", "evidence", "federation_i"],
 )  # fmt: skip
+SENT = pd.DataFrame(
+    [("hello", 400, 0, 76, 0), ("training", 5_093_248, 5_088_320, 5_100_284, 5_088_320)],
+    columns=["phase", "up", "ledger_up", "down", "ledger_down"],
+)
+SITES = pd.DataFrame(
+    [(mode, n, n * (34 if mode == "all to all" else 1), n / 10, n / 20)
+     for mode in ("all to all", "landmarks") for n in (10, 100)],
+    columns=["mode", "sites", "kb_down", "wire_seconds", "server_mb"],
+)  # fmt: skip
 DRAWN = {
+    "message_bytes": (TEXT, lambda: figures.message_bytes(SENT)),
+    "many_sites": (TEXT, lambda: figures.many_sites(SITES)),
     "torn": (TEXT, lambda: figures.torn(TORN, 2.0)),
     "hostile": (TEXT, lambda: figures.hostile(ATTACKED[ATTACKED["seed"] == 1], 3)),
     "poisoned": (TEXT, lambda: figures.poisoned(ATTACKED)),

@@ -460,7 +460,7 @@ def test_the_two_sites_of_the_apps_readme(tmp_path, monkeypatch):
     (tmp_path / "south_hospital.py").write_text(text.split("```python\n")[1].split("```")[0])
     monkeypatch.syspath_prepend(tmp_path)
     rows, ill = loaders.load(1, {"data": "south_hospital:load"}, {})
-    table = pd.DataFrame(rows + [0, 0, 150], columns=["age", "pressure", "cholesterol"])
+    table = pd.DataFrame(rows + np.array([0, 0, 150]), columns=["age", "pressure", "cholesterol"])
     table.assign(disease=ill).to_csv(tmp_path / "heart.csv", index=False)
     north = {"client": 0, "data": str(tmp_path / "heart.csv"), "label": "disease"}
     south = {"client": 1, "data": "south_hospital:load"}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--nodes", type=click.IntRange(2), default=2, show_default=True, help="Sites.")
-@click.option("--rounds", type=click.IntRange(1), default=2, show_default=True)
+@click.option("--rounds", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--samples", type=click.IntRange(10), default=200, show_default=True,
               help="Images of each site.")  # fmt: skip
 @click.option("--secure", is_flag=True, help="TLS and node authentication, with keys made for it.")

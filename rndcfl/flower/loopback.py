@@ -32,6 +32,7 @@ QUIET = {
     "TQDM_DISABLE": "1",
     "OMP_NUM_THREADS": "1",
     "NO_COLOR": "1",
+    "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.2",  # seconds between looks for work
 }
 COLOURED = ("FORCE_COLOR", "CLICOLOR_FORCE", "CLICOLOR")  # set by notebooks; spoil flwr's JSON
 
