@@ -21,15 +21,18 @@ from rndcfl.criteria import (
     paper_dissimilarity,
 )  # fmt: skip
 from rndcfl.errors import InputError, check_name, check_number
-from rndcfl.findings import Discovery, ProfileDiscovery
+from rndcfl.findings import Discovery, PrivateDiscovery, ProfileDiscovery
 from rndcfl.ledger import Ledger
 from rndcfl.novelty import Reports, check_characters, exchange
 from rndcfl.predictors import RND
+from rndcfl.private import PRIVATE, Privacy
+from rndcfl.private_rows import private_exchange
 from rndcfl.twosample import profile_test
 
 CRITERIA = ("calibrated", "paper")
 PARAMETERS = (
-    "alpha", "min_effect", "labels", "reading", "grouping", "rnd", *(f.name for f in fields(RND))
+    "alpha", "min_effect", "labels", "reading", "grouping", "privacy", "rnd",
+    *(f.name for f in fields(RND))
 )  # fmt: skip
 MIN_SAMPLES = 3  # of a client for the calibrated criterion: one to train, two to score
 
@@ -45,6 +48,7 @@ def discover(
     labels: bool = False,
     reading: str = "average",
     grouping: str = "cliques",
+    privacy: Privacy | None = None,
     rnd: RND | None = None,
     **budget: Any,
 ) -> Discovery:
@@ -68,8 +72,11 @@ def discover(
         ``"either"``, ``"average"`` (of the two scores) or ``"two_sided"`` (the authors' code,
         |s_ij - s_ii| < eps s_ii). The paper does not say; the default serves it best (notebook 04).
     grouping : paper: ``"components"`` (chains of compatible clients) or ``"cliques"`` (all pairs).
-    rnd : networks and budget; default ``RND()``, and for the paper's criterion the same with all
-        samples used to train and to score.
+    privacy : calibrated: make all that clients send differentially private, e.g. ``Privacy(1.0)``,
+        see :class:`~rndcfl.private.Privacy`. Needs some hundreds of samples per client (notebook
+        12). None promises nothing.
+    rnd : networks and budget; default ``RND()``, for the paper's criterion the same with all
+        samples used to train and to score, and with privacy :data:`~rndcfl.private.PRIVATE`.
     **budget : single fields of :class:`~rndcfl.predictors.RND`, e.g. ``steps=300``.
 
     Returns
@@ -90,10 +97,14 @@ def discover(
     """
     rnd = check_discovery(
         clients, criterion, tolerance, alpha=alpha, min_effect=min_effect, labels=labels,
-        reading=reading, grouping=grouping, rnd=rnd, **budget,
+        reading=reading, grouping=grouping, privacy=privacy, rnd=rnd, **budget,
     )  # fmt: skip
     check_number("seed", seed, 0, whole=True)
     ledger = Ledger()
+    if privacy is not None:
+        reports = private_exchange(clients, rnd, seed, ledger, privacy, labels)
+        found = judge(reports, ledger, alpha, min_effect, 1 - rnd.train_share)
+        return PrivateDiscovery(**vars(found), privacy=privacy)
     if criterion == "calibrated":
         reports = exchange(clients, rnd, seed, ledger, labels=labels)
         return judge(reports, ledger, alpha, min_effect, 1 - rnd.train_share)
@@ -112,8 +123,9 @@ def judge(
 ) -> ProfileDiscovery:
     """The calibrated criterion on what the clients reported (Algorithm 2 without a tolerance)."""
     test = profile_test(
-        reports.samples, reports.profile, reports.covariance, reports.peers, min_effect
-    )
+        reports.samples, reports.profile, reports.covariance, reports.peers, min_effect,
+        reports.noise,
+    )  # fmt: skip
     dissimilarity, threshold = calibrated_dissimilarity(test.evidence), -float(np.log10(alpha))
     return ProfileDiscovery(
         group(dissimilarity, threshold, "cliques"), reports.novelty, log_excess(reports.novelty),
@@ -132,6 +144,7 @@ def check_discovery(
     labels: bool = False,
     reading: str = "average",
     grouping: str = "cliques",
+    privacy: Privacy | None = None,
     rnd: RND | None = None,
     **budget: Any,
 ) -> RND:
@@ -148,6 +161,13 @@ def check_discovery(
     for name in budget:
         check_name("parameter of discover", name, PARAMETERS)
     default = RND(train_share=1.0) if criterion == "paper" else RND()
+    if privacy is not None:
+        if not isinstance(privacy, Privacy):
+            raise InputError(f"privacy must be a Privacy, e.g. Privacy(1.0), got {privacy!r}")
+        if criterion != "calibrated":
+            raise InputError("privacy is for criterion 'calibrated', which knows about noise")
+        privacy.check()
+        default = PRIVATE
     rnd = replace(rnd or default, **budget)
     rnd.check()
     if clients[0].x.dtype == np.int64:

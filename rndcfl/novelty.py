@@ -48,6 +48,8 @@ class Reports:
     profile : mean of l_j(x) = log ||f_j(x) - f(x)||^2 over client i's samples, for j in `peers`,
         float64 [N, m].
     covariance : of the same over client i's samples, float64 [N, m, m].
+    noise : variance of the noise on each entry of a client's profile, float64 [N]; None where
+        nothing was made private (:mod:`rndcfl.private_rows`).
     """
 
     samples: np.ndarray
@@ -55,6 +57,7 @@ class Reports:
     peers: np.ndarray
     profile: np.ndarray
     covariance: np.ndarray
+    noise: np.ndarray | None = None
 
 
 def report_row(errors: np.ndarray, peers: np.ndarray) -> tuple[np.ndarray, ...]:
