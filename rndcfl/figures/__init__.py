@@ -21,6 +21,7 @@ from rndcfl.figures.novelty import (
     pair_table,
     toy_novelty,
 )
+from rndcfl.figures.privacy import membership, private_recovery, reconstruction
 from rndcfl.figures.scale import exponent, scaling
 from rndcfl.figures.training import accuracy_by_client, cost_and_accuracy, curves, drift, pictures
 
@@ -38,13 +39,16 @@ __all__ = [
     "gains",
     "level_table",
     "margins",
+    "membership",
     "novelty_levels",
     "novelty_matrix",
     "pair_table",
     "pictures",
     "power",
+    "private_recovery",
     "profiles",
     "quantiles",
+    "reconstruction",
     "recovery",
     "resolution",
     "scaling",
