@@ -1,7 +1,7 @@
 """What a predictor gives away: was this sample in its training data, and what did they look like?
 
-*Membership inference*: a predictor's error is its own sign of "seen before". Two attacks; the second
-knows how hard a sample is (calibration as in Watson et al., arXiv 2111.08440):
+*Membership inference*: a predictor's error is its own sign of "seen before". Two attacks; the
+second knows how hard a sample is (calibration as in Watson et al., arXiv 2111.08440):
 
     error        - log ||f_i(x) - f(x)||^2                                low error = seen
     calibrated   mean over peers j of i's group of log ||f_j(x) - f(x)||^2, minus the victim's own
