@@ -27,7 +27,7 @@ from scipy.optimize import brentq
 from scipy.special import logsumexp
 from scipy.stats import norm
 
-ORDERS = np.concatenate([1 + np.geomspace(0.02, 10, 60), np.geomspace(11.2, 512, 60)])
+ORDERS = np.concatenate([1 + np.geomspace(0.02, 10, 60), np.geomspace(11.2, 512, 100)])
 LEAST_NOISE = 0.05  # below it nothing is private, and above it the sums are exact
 
 
