@@ -15,6 +15,7 @@ from rndcfl.ledger import Ledger
 from rndcfl.methods import METHODS
 from rndcfl.partition import make_clients
 from rndcfl.predictors import RND
+from rndcfl.private import Privacy
 from rndcfl.settings import SETTINGS
 from rndcfl.simulation import History, simulate
 from rndcfl.tables import from_tables
@@ -34,6 +35,7 @@ __all__ = [
     "History",
     "InputError",
     "Ledger",
+    "Privacy",
     "ScaleDiscovery",
     "discover",
     "discover_at_scale",

@@ -15,15 +15,17 @@ from rndcfl.clients import Clients
 from rndcfl.criteria import GROUPINGS, READINGS
 from rndcfl.defences import DEFENCES, score_checked
 from rndcfl.errors import InputError, check_name, check_number
-from rndcfl.findings import Discovery
+from rndcfl.findings import Discovery, PrivateDiscovery
 from rndcfl.judging import judge, judge_paper
 from rndcfl.ledger import Ledger
 from rndcfl.novelty import MAX_PROFILE, Reports, check_characters, fit, profile_peers, score
 from rndcfl.predictors import RND, Predictors
+from rndcfl.private import PRIVATE, Privacy
+from rndcfl.private_rows import private_exchange
 
 CRITERIA = ("calibrated", "paper")
 PARAMETERS = (
-    "alpha", "min_effect", "labels", "reading", "grouping", "defence", "rnd",
+    "alpha", "min_effect", "labels", "reading", "grouping", "defence", "privacy", "rnd",
     *(f.name for f in fields(RND)),
 )  # fmt: skip
 MIN_SAMPLES = 3  # of a client for the calibrated criterion: one to train, two to score
@@ -54,6 +56,7 @@ def discover(
     grouping: str = "cliques",
     defence: str = "checked",
     tamper: Tamper | None = None,
+    privacy: Privacy | None = None,
     rnd: RND | None = None,
     **budget: Any,
 ) -> Discovery:
@@ -81,8 +84,11 @@ def discover(
         sends what cannot be; ``"robust"`` (calibrated only) also bounds what a claim weighs and
         joins what liars tear apart, at the price of groups that are hardly told apart; ``"none"``.
     tamper : clients that do not send what they should, to see what happens.
-    rnd : networks and budget; default ``RND()``, and for the paper's criterion the same with all
-        samples used to train and to score.
+    privacy : calibrated: make all that clients send differentially private, e.g. ``Privacy(1.0)``,
+        see :class:`~rndcfl.private.Privacy`. Needs some hundreds of samples per client (notebook
+        12). None promises nothing.
+    rnd : networks and budget; default ``RND()``, for the paper's criterion the same with all
+        samples used to train and to score, and with privacy :data:`~rndcfl.private.PRIVATE`.
     **budget : single fields of :class:`~rndcfl.predictors.RND`, e.g. ``steps=300``.
 
     Returns
@@ -103,10 +109,16 @@ def discover(
     """
     rnd = check_discovery(
         clients, criterion, tolerance, alpha=alpha, min_effect=min_effect, labels=labels,
-        reading=reading, grouping=grouping, defence=defence, rnd=rnd, **budget,
+        reading=reading, grouping=grouping, defence=defence, privacy=privacy, rnd=rnd, **budget,
     )  # fmt: skip
     check_number("seed", seed, 0, whole=True)
     ledger = Ledger()
+    if privacy is not None:
+        if tamper is not None:
+            raise InputError("attacks on private discoveries are not simulated; leave out tamper")
+        reports = private_exchange(clients, rnd, seed, ledger, privacy, labels)
+        found = judge(reports, ledger, alpha, min_effect, 1 - rnd.train_share, "none")
+        return PrivateDiscovery(**vars(found), privacy=privacy)
     predictors, held_out = fit(clients, rnd, seed, ledger, labels)
     if tamper is not None:
         predictors = tamper.predictors(predictors, clients, rnd, seed, labels)
@@ -134,6 +146,7 @@ def check_discovery(
     reading: str = "average",
     grouping: str = "cliques",
     defence: str = "checked",
+    privacy: Privacy | None = None,
     rnd: RND | None = None,
     **budget: Any,
 ) -> RND:
@@ -153,6 +166,15 @@ def check_discovery(
     for name in budget:
         check_name("parameter of discover", name, PARAMETERS)
     default = RND(train_share=1.0) if criterion == "paper" else RND()
+    if privacy is not None:
+        if not isinstance(privacy, Privacy):
+            raise InputError(f"privacy must be a Privacy, e.g. Privacy(1.0), got {privacy!r}")
+        if criterion != "calibrated":
+            raise InputError("privacy is for criterion 'calibrated', which knows about noise")
+        if defence == "robust":
+            raise InputError("defence 'robust' knows nothing of noise; leave it or privacy out")
+        privacy.check()
+        default = PRIVATE
     rnd = replace(rnd or default, **budget)
     rnd.check()
     if clients[0].x.dtype == np.int64:

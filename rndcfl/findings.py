@@ -11,6 +11,7 @@ from rndcfl.criteria import n_pairs
 from rndcfl.errors import check_number
 from rndcfl.ledger import Ledger
 from rndcfl.novelty import Reports
+from rndcfl.private import Privacy
 from rndcfl.twosample import detectable, samples_needed
 
 CLEAR = 1.0  # a distance no client's samples should be too few for; best guess right in 69 of 100
@@ -158,3 +159,27 @@ class ProfileDiscovery(Discovery):
     @property
     def _level(self) -> float:
         return self.alpha / n_pairs(len(self.labels))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PrivateDiscovery(ProfileDiscovery):
+    """A differentially private discovery, with the promise it keeps.
+
+    ``distance`` and ``detectable`` are in units of sample and noise together: the more noise, the
+    smaller a distance. ``novelty`` is computed from what is private, see
+    :func:`~rndcfl.private_rows.private_exchange`.
+
+    Attributes
+    ----------
+    privacy : as given.
+    """
+
+    privacy: Privacy
+
+    def samples_needed(self, distance: float = CLEAR) -> int | None:
+        """Not known: how far apart clients look depends on the noise, and that on the samples."""
+        return None
+
+    def __repr__(self) -> str:
+        promise = f"({self.privacy.epsilon:g}, {self.privacy.delta:g})-differentially private)"
+        return f"{Discovery.__repr__(self)[:-1]}, {promise}"

@@ -23,8 +23,9 @@ def judge(
     if defence == "robust":
         reports = bounded(reports)
     test = profile_test(
-        reports.samples, reports.profile, reports.covariance, reports.peers, min_effect
-    )
+        reports.samples, reports.profile, reports.covariance, reports.peers, min_effect,
+        reports.noise,
+    )  # fmt: skip
     kept, threshold = accepted(reports), -float(np.log10(alpha))
     among = calibrated_dissimilarity(test.evidence)[np.ix_(kept, kept)]
     dissimilarity = set_apart(among, reports, threshold)

@@ -50,6 +50,8 @@ class Reports:
         float64 [N, m].
     covariance : of the same over client i's samples, float64 [N, m, m].
     refused : clients whose predictor was refused, with the reason; nobody's profile has it.
+    noise : variance of the noise on each entry of a client's profile, float64 [N]; None where
+        nothing was made private (:mod:`rndcfl.private_rows`).
     """
 
     samples: np.ndarray
@@ -58,6 +60,7 @@ class Reports:
     profile: np.ndarray
     covariance: np.ndarray
     refused: Mapping[int, str] = field(default_factory=dict)
+    noise: np.ndarray | None = None
 
 
 def report_row(errors: np.ndarray, peers: np.ndarray) -> tuple[np.ndarray, ...]:

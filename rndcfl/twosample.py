@@ -45,7 +45,7 @@ class ProfileTest:
 
 def profile_test(
     samples: np.ndarray, mean: np.ndarray, covariance: np.ndarray, peers: np.ndarray,
-    min_effect: float = 0.0,
+    min_effect: float = 0.0, noise: np.ndarray | None = None,
 ) -> ProfileTest:  # fmt: skip
     """Test for every pair of clients whether their expected profiles are `min_effect` apart.
 
@@ -56,6 +56,8 @@ def profile_test(
     covariance : of l(x) over each client's samples, [N, m, m].
     peers : whose predictors make up the profile, int64 [m].
     min_effect : distances up to this one are no difference.
+    noise : variance of noise that clients added to each entry of their profile, [N], for privacy;
+        distances are then in units of sample and noise together.
 
     Returns
     -------
@@ -68,6 +70,7 @@ def profile_test(
     freedom and noncentrality min_effect^2 n_i n_j / (n_i + n_j).
     """
     n = len(samples)
+    noise = np.zeros(n) if noise is None else noise
     evidence, distance = np.zeros((n, n)), np.zeros((n, n))
     for i in range(1, n):
         sizes = profile_size(samples[i], samples[:i], len(peers))
@@ -78,6 +81,7 @@ def profile_test(
             squared = _mahalanobis(
                 samples[i], mean[i][chosen], covariance[i][rows, columns],
                 samples[j], mean[j[:, None], chosen], covariance[j[:, None, None], rows, columns],
+                noise[i] + noise[j],
             )  # fmt: skip
             evidence[i, j], distance[i, j] = _judged(squared, samples[i], samples[j], p, min_effect)
     return ProfileTest(evidence + evidence.T, distance + distance.T)
@@ -195,15 +199,20 @@ def _chosen(i: int, j: int, peers: np.ndarray, p: int) -> np.ndarray:
 
 def _mahalanobis(
     n_i: np.ndarray, mean_i: np.ndarray, covariance_i: np.ndarray,
-    n_j: np.ndarray, mean_j: np.ndarray, covariance_j: np.ndarray,
+    n_j: np.ndarray, mean_j: np.ndarray, covariance_j: np.ndarray, noise: Any = 0.0,
 ) -> np.ndarray:  # fmt: skip
-    """Squared distances of profiles [c, p] in units of their pooled covariances [c, p, p]."""
+    """Squared distances of profiles [c, p] in units of their pooled covariances [c, p, p].
+
+    `noise` [c] is the variance of what was added to each entry of mean_i - mean_j.
+    """
+    _, weight = _freedom(n_i, n_j)
     n_i, n_j = (np.asarray(n)[..., None, None] for n in (n_i, n_j))
     pooled = (n_i - 1) * covariance_i + (n_j - 1) * covariance_j
     pooled /= n_i + n_j - 2
     # A copied predictor makes S singular; a ridge far below any real variance lets it add nothing.
     p = pooled.shape[-1]
     scale = np.einsum("jkk->j", pooled) / p
-    pooled += (1e-9 * scale + 1e-12)[:, None, None] * np.eye(p)
+    ridge = 1e-9 * scale + 1e-12 + weight * noise
+    pooled += ridge[:, None, None] * np.eye(p)
     apart = mean_i - mean_j
     return np.einsum("jk,jk->j", apart, np.linalg.solve(pooled, apart[:, :, None])[:, :, 0])

@@ -126,6 +126,20 @@ SITES = pd.DataFrame(
      for mode in ("all to all", "landmarks") for n in (10, 100)],
     columns=["mode", "sites", "kb_down", "wire_seconds", "server_mb"],
 )  # fmt: skip
+EXPOSED = pd.DataFrame(
+    [(sweep, value, predictor, seed, auc + 0.02 * seed)
+     for sweep, values in (("steps", (10, 100)), ("samples", (30, 120)), ("epsilon", (1, np.inf)))
+     for value, auc in zip(values, (0.5, 0.7, 0.9), strict=False)
+     for predictor in ("4-8", "16-32") for seed in (0, 1)],
+    columns=["sweep", "value", "predictor", "seed", "auc"],
+)  # fmt: skip
+BOUND = pd.DataFrame({"epsilon": [1.0, 8.0], "auc": [0.73, 0.99]})
+HIDDEN = pd.DataFrame(
+    [(setting, n, epsilon, seed, ari - 0.2 * seed)
+     for setting in ("iid", "rotation") for n in (100, 600)
+     for epsilon, ari in ((0.5, 0.4), (4.0, 0.8), (np.inf, 1.0)) for seed in (0, 1)],
+    columns=["setting", "samples", "epsilon", "seed", "ari"],
+)  # fmt: skip
 DRAWN = {
     "message_bytes": (TEXT, lambda: figures.message_bytes(SENT)),
     "many_sites": (TEXT, lambda: figures.many_sites(SITES)),
@@ -150,6 +164,14 @@ DRAWN = {
     ),
     "drift": (TEXT, lambda: figures.drift(MOVED, 2)),
     "profiles": (TEXT, lambda: figures.profiles({"same": TWO, "other": TWO}, ("0", "1"))),
+    "membership": (TEXT, lambda: figures.membership(EXPOSED, BOUND)),
+    "private_recovery": (TEXT, lambda: figures.private_recovery(HIDDEN)),
+    "reconstruction": (
+        TEXT,
+        lambda: figures.reconstruction(
+            {"one": list(PICTURES[0]), "two": list(PICTURES[0])}, ["a", "b", "c"]
+        ),
+    ),
     "margins": (TEXT, lambda: figures.margins(EXPLAINED, 2.0)),
     "quantiles": (TEXT, lambda: figures.quantiles(NULL, "case")),
     "power": (TEXT, lambda: figures.power(POWER)),
@@ -195,7 +217,7 @@ def test_a_figure_has_its_width_our_font_and_leaves_settings_alone(name, tmp_pat
     assert b"/FontFile2" in pdf and b"/Type3" not in pdf
 
 
-@pytest.mark.parametrize("name", sorted(set(DRAWN) - {"pictures"}))
+@pytest.mark.parametrize("name", sorted(set(DRAWN) - {"pictures", "reconstruction"}))
 def test_every_axis_says_what_it_shows(name):
     for ax in DRAWN[name][1]().axes:
         if ax.get_label() == "<colorbar>" or not ax.axison:
@@ -430,3 +452,42 @@ def test_worth_is_in_points_at_the_line_of_its_method():
     (bars,) = plays.containers[0].lines[2]
     np.testing.assert_allclose(bars.get_segments(), [[[1, 1], [5, 1]]])
     assert [t.get_text() for t in hospitals.get_yticklabels()] == ["over local", "over global"]
+
+
+# --- privacy ------------------------------------------------------------------------------------
+
+
+def test_private_recovery_draws_means_and_no_privacy_at_the_right():
+    iid, rotation = figures.private_recovery(HIDDEN).axes
+    assert (iid.get_title(), rotation.get_title()) == ("iid", "rotation")
+    for ax in (iid, rotation):
+        lines = [line for line in ax.lines if line.get_linestyle() != "None"]
+        without = [line for line in ax.lines if line.get_linestyle() == "None"]
+        assert [line.get_label() for line in lines] == [
+            "100 samples per client", "600 samples per client"
+        ]  # fmt: skip
+        np.testing.assert_allclose(lines[0].get_xydata(), [[0.5, 0.3], [4, 0.7]])
+        np.testing.assert_allclose(without[0].get_xydata(), [[12, 0.9]])
+        assert [t.get_text() for t in ax.get_xticklabels()] == ["0.5", "4", "none"]
+        band = ax.collections[0].get_paths()[0].vertices
+        assert {tuple(v) for v in np.round(band, 6)} >= {(0.5, 0.2), (0.5, 0.4), (4.0, 0.6)}
+
+
+def test_membership_draws_each_sweep_and_the_bound_only_over_epsilon():
+    steps, samples, epsilon = figures.membership(EXPOSED, BOUND).axes
+    assert [ax.get_xlabel() for ax in (steps, samples)] == ["training steps", "training samples"]
+    np.testing.assert_allclose(steps.lines[0].get_xydata(), [[10, 0.51], [100, 0.71]])
+    bounds = [
+        line.get_xydata().tolist()
+        for line in epsilon.lines
+        if line.get_label() == "bound: no attack is better"
+    ]
+    assert bounds == [[[1.0, 0.73], [8.0, 0.99]]]
+    assert not any(line.get_label() == "bound: no attack is better" for line in steps.lines)
+
+
+def test_reconstruction_titles_rows_and_columns():
+    rows = {"one": list(PICTURES[0]), "two": list(PICTURES[0])}
+    axes = figures.reconstruction(rows, ["a", "b", "c"]).axes
+    assert [ax.get_title() for ax in axes] == ["a", "b", "c", "", "", ""]
+    assert [axes[k].texts[0].get_text() for k in (0, 3)] == ["one", "two"]

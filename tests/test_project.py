@@ -296,3 +296,9 @@ def test_published_runs_are_ok_and_a_warning_says_which_are_stale():
             state = runner.state(job)
             if state != "fresh":
                 warnings.warn(f"published run of {job.name} is {state}", stacklevel=1)
+
+
+def test_links_of_the_threat_model_lead_somewhere():
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#:]+)\)", text)
+    assert links and [link for link in links if not (ROOT / link).exists()] == []

@@ -23,6 +23,7 @@ from rndcfl.figures.novelty import (
     pair_table,
     toy_novelty,
 )
+from rndcfl.figures.privacy import membership, private_recovery, reconstruction
 from rndcfl.figures.scale import exponent, scaling
 from rndcfl.figures.training import accuracy_by_client, cost_and_accuracy, curves, drift, pictures
 
@@ -42,6 +43,7 @@ __all__ = [
     "level_table",
     "many_sites",
     "margins",
+    "membership",
     "message_bytes",
     "novelty_levels",
     "novelty_matrix",
@@ -49,8 +51,10 @@ __all__ = [
     "pictures",
     "poisoned",
     "power",
+    "private_recovery",
     "profiles",
     "quantiles",
+    "reconstruction",
     "recovery",
     "resolution",
     "scaling",

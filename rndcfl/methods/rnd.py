@@ -53,6 +53,8 @@ class RNDMethod(Method):
             )
         if on_signal and params.get("labels"):
             raise InputError("on_signal=True watches inputs only; leave out labels=True")
+        if params.get("privacy") is not None and (on_signal or recluster_every is not None):
+            raise InputError("privacy promises one discovery; leave out recluster_every, on_signal")
         check_number("signal_alpha", signal_alpha, 1e-12, 0.5)
         check_number("signal_samples", signal_samples, 2, whole=True)
         own = ("recluster_every", "on_signal", "signal_alpha", "signal_samples")
