@@ -83,6 +83,14 @@ def test_federations_and_models_are_those_of_a_simulation(
     assert ours["federation"].tolist() == theirs["federation"].tolist()
 
 
+def test_defences_are_those_of_a_simulation(four, grid, tmp_path):
+    settings = replace(SETTINGS, defence="robust", aggregation="median", min_clients=4)
+    progress, _ = run(grid, tmp_path / "out", settings)
+    told = dict(defence="robust", aggregation="median", steps=30)
+    history = simulate(four, "rnd", rounds=3, **told)
+    np.testing.assert_allclose(scores(progress)["loss"], history.table["loss"], atol=1e-4)
+
+
 def test_tables_are_brought_to_one_scale_by_sums(tmp_path):
     rng = np.random.default_rng(0)
     tables, configs = [], []
@@ -416,6 +424,8 @@ def test_no_row_causes_anything_but_acceptance_or_refusal():
         ({"criterion": "papr"}, "paper"),
         ({"model": "mlpp"}, "mlp"),
         ({"lr": -1}, "lr"),
+        ({"aggregation": "medium"}, "median"),
+        ({"defence": "robust", "criterion": "paper"}, "calibrated"),
         ({"timeout-hello": 0}, "timeout_hello"),
         ({"steps": -1}, "steps"),
     ],

@@ -17,7 +17,8 @@ import pandas as pd
 from flwr.app import RecordDict
 from flwr.serverapp import Grid
 
-from rndcfl.fedavg import State, average, copy_state
+from rndcfl.aggregation import AGGREGATIONS
+from rndcfl.fedavg import State, copy_state
 from rndcfl.files import write_whole
 from rndcfl.flower import checkpoint
 from rndcfl.flower.discovering import discover_over, renamed
@@ -188,7 +189,8 @@ class Coordinator:
         for federation in sorted({labels[c] for c in trained}):
             members = [trained[c] for c in sorted(trained) if labels[c] == federation]
             states, samples = zip(*members, strict=True)
-            self.progress.models[federation] = average(states, samples)
+            together = AGGREGATIONS[self.settings.aggregation]
+            self.progress.models[federation] = together(states, samples)
             self.progress.versions[federation] = f"{federation} after round {r}"
 
     def _evaluate(self, present: dict[int, int], r: int) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from rndcfl.aggregation import AGGREGATIONS
 from rndcfl.defences import DEFENCES
 from rndcfl.discovery import CRITERIA
 from rndcfl.errors import InputError, check_name, check_number
@@ -28,7 +29,7 @@ class Settings:
     recluster_every : the paper's tau; 0 discovers again only when somebody new has come.
     criterion, tolerance, alpha, min_effect, defence : as for :func:`rndcfl.discover`.
     steps : of the predictors' optimiser; 0 is the default of :class:`~rndcfl.predictors.RND`.
-    model, lr, local_epochs, batch_size : as for :func:`rndcfl.simulate`; 0 is full batch.
+    model, lr, local_epochs, batch_size, aggregation : as for :func:`rndcfl.simulate`; 0 is full batch.
     min_clients : with fewer the run waits, and then stops.
     timeout_hello, timeout_discovery, timeout_training, timeout_evaluation : seconds for the
         answers of one phase; who has not answered by then is left out of it.
@@ -48,6 +49,7 @@ class Settings:
     lr: float = 0.1
     local_epochs: int = 1
     batch_size: int = 32
+    aggregation: str = "mean"
     min_clients: int = 2
     timeout_hello: float = 60.0
     timeout_discovery: float = 300.0
@@ -81,6 +83,7 @@ class Settings:
         check_name("criterion", self.criterion, CRITERIA)
         check_name("model", self.model, MODELS)
         check_name("defence", self.defence, DEFENCES)
+        check_name("aggregation", self.aggregation, AGGREGATIONS)
         if self.defence == "robust" and self.criterion == "paper":
             raise InputError("defence 'robust' goes with criterion 'calibrated'")
         for name, low in (("seed", 0), ("rounds", 1), ("recluster_every", 0), ("min_clients", 1)):
