@@ -29,7 +29,8 @@ class Settings:
     recluster_every : the paper's tau; 0 discovers again only when somebody new has come.
     criterion, tolerance, alpha, min_effect, defence : as for :func:`rndcfl.discover`.
     steps : of the predictors' optimiser; 0 is the default of :class:`~rndcfl.predictors.RND`.
-    model, lr, local_epochs, batch_size, aggregation : as for :func:`rndcfl.simulate`; 0 is full batch.
+    model, lr, local_epochs, batch_size, aggregation : as for :func:`rndcfl.simulate`; a batch_size
+        of 0 is full batch.
     min_clients : with fewer the run waits, and then stops.
     timeout_hello, timeout_discovery, timeout_training, timeout_evaluation : seconds for the
         answers of one phase; who has not answered by then is left out of it.
