@@ -480,10 +480,10 @@ def test_membership_draws_each_sweep_and_the_bound_only_over_epsilon():
     bounds = [
         line.get_xydata().tolist()
         for line in epsilon.lines
-        if line.get_label() == "bound: no attack is better"
+        if line.get_label() == "no attack is better"
     ]
     assert bounds == [[[1.0, 0.73], [8.0, 0.99]]]
-    assert not any(line.get_label() == "bound: no attack is better" for line in steps.lines)
+    assert not any(line.get_label() == "no attack is better" for line in steps.lines)
 
 
 def test_reconstruction_titles_rows_and_columns():
