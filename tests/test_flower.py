@@ -9,8 +9,9 @@ import pytest
 
 pytest.importorskip("flwr")
 
+from filelock import FileLock
 from flower_grid import LocalGrid, with_config
-from flwr.app import Array, ArrayRecord, Error, MetricRecord
+from flwr.app import Array, ArrayRecord, Context, Error, MetricRecord, RecordDict
 
 from rndcfl import Clients, discover, from_tables, simulate
 from rndcfl.errors import InputError
@@ -18,6 +19,7 @@ from rndcfl.flower import app_folder, loaders
 from rndcfl.flower.coordinator import Coordinator
 from rndcfl.flower.discovering import among, renamed
 from rndcfl.flower.records import pack_row, unpack_row
+from rndcfl.flower.server_app import app as server_app
 from rndcfl.flower.settings import NODES_OWN, Settings
 from rndcfl.judging import judge
 from rndcfl.ledger import Ledger
@@ -343,6 +345,17 @@ def test_what_is_finished_is_neither_repeated_nor_overwritten(grid, tmp_path):
     assert progress.round == 4
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["finished"] and result["labels"] == {"0": 0, "1": 1, "2": 0, "3": 1}
+
+
+def test_two_runs_in_one_folder_are_refused(grid, tmp_path):
+    config = {"output": str(tmp_path), "rounds": 1, "steps": 30, "timeout-hello": 0.5}
+    context = Context(1, 1, {}, RecordDict(), config)
+    with FileLock(tmp_path / ".lock"), pytest.raises(InputError, match="another run is working"):
+        server_app(grid, context)
+    assert grid.asked == []
+    server_app(grid, context)
+    assert json.loads((tmp_path / "result.json").read_text())["finished"]
+    assert "finished: 1 rounds" in (tmp_path / "log.txt").read_text()
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not really", b"\x00" * 100])

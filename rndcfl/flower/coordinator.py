@@ -29,8 +29,6 @@ from rndcfl.flower.settings import Settings
 from rndcfl.networks import build_model, device
 from rndcfl.wire import WireError
 
-Answers = dict[int, RecordDict]  # client -> what it says
-
 
 class Coordinator:
     """One run.
@@ -60,7 +58,8 @@ class Coordinator:
         """
         done = self.progress.round
         if done:
-            self.log(f"rounds 0 to {done - 1} are there from before; going on with round {done}")
+            left = f"going on with round {done}" if done < self.settings.rounds else "none is left"
+            self.log(f"rounds 0 to {done - 1} are there from before; {left}")
         for r in range(done, self.settings.rounds):
             self._round(r)
             self.progress.round = r + 1

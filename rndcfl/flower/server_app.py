@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
+from rndcfl.errors import InputError
 from rndcfl.flower.coordinator import Coordinator
 from rndcfl.flower.settings import Settings
 
@@ -30,7 +32,10 @@ def main(grid: Grid, context: Context) -> None:
             file.write(text + "\n")
 
     try:
-        Coordinator(grid, settings, folder, log).run()
+        with FileLock(folder / ".lock", timeout=0):  # the system lets go of it, however this ends
+            Coordinator(grid, settings, folder, log).run()
+    except Timeout:
+        raise InputError(f"another run is working in {folder}; give another output") from None
     except Exception as problem:
         log(f"stopped: {problem}")
         raise
