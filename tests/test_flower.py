@@ -77,7 +77,7 @@ def test_federations_and_models_are_those_of_a_simulation(
     assert [d["round"] for d in progress.discoveries] == [0, 2]
     for discovery in progress.discoveries:
         assert discovery["labels"] == history.labels[discovery["round"]].tolist()
-    np.testing.assert_allclose(progress.discoveries[0]["novelty"], found.novelty, atol=1e-5)
+    np.testing.assert_allclose(progress.discoveries[0]["novelty"], found.novelty, atol=1e-7)
     ours, theirs = scores(progress), history.table
     assert len(ours) == len(theirs) == 12
     np.testing.assert_allclose(ours["loss"], theirs["loss"], atol=1e-4)
