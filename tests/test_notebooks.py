@@ -240,7 +240,7 @@ def contents(folder):
 
 def test_all_notebooks_run_in_the_smoke_profile(tmp_path):
     copy = tmp_path / "copy"
-    for part in ("notebooks", "rndcfl"):
+    for part in ("flower-app", "notebooks", "rndcfl"):
         ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
         shutil.copytree(paths.root() / part, copy / part, ignore=ignored)
     sources = contents(copy / "notebooks")

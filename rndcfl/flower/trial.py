@@ -90,7 +90,10 @@ class Trial:
         return found
 
 
-def try_out(loopback: Loopback, groups: int = 2, rounds: int = 2, samples: int = 200) -> Trial:
+def try_out(
+    loopback: Loopback, groups: int = 2, rounds: int = 2, samples: int = 200,
+    dataset: str = DATASET,
+) -> Trial:  # fmt: skip
     """Run discovery and training among the nodes of a loopback, and compare.
 
     Parameters
@@ -99,6 +102,7 @@ def try_out(loopback: Loopback, groups: int = 2, rounds: int = 2, samples: int =
     groups : true groups of the sites, in turn: images upright and turned, or upright only.
     rounds : of training.
     samples : training images of each site.
+    dataset : whose images; the nodes are told the same.
 
     Raises
     ------
@@ -110,13 +114,14 @@ def try_out(loopback: Loopback, groups: int = 2, rounds: int = 2, samples: int =
         raise InputError(f"{loopback.folder / output} holds a run already; give another folder")
     before, started = (loopback.meter.up, loopback.meter.down), time.monotonic()
     result = loopback.run(
-        output=output, rounds=rounds, min_clients=nodes, groups=groups, samples=samples
-    )
+        output=output, rounds=rounds, min_clients=nodes, groups=groups, samples=samples,
+        dataset=dataset,
+    )  # fmt: skip
     seconds = time.monotonic() - started
     up, down = loopback.meter.up - before[0], loopback.meter.down - before[1]
     history, mail = (pd.read_csv(loopback.folder / output / f"{t}.csv") for t in TABLES)
     clients = make_clients(
-        DATASET, SETTING, nodes, groups, samples_per_client=samples, test_per_client=samples // 4
+        dataset, SETTING, nodes, groups, samples_per_client=samples, test_per_client=samples // 4
     )
     # In one thread: two would wait for each other where the nodes keep the cores busy.
     simulated, novelty = over_seeds(lambda _: _in_one_process(clients, rounds), [0], workers=1)[0]
@@ -129,10 +134,10 @@ def try_out(loopback: Loopback, groups: int = 2, rounds: int = 2, samples: int =
 TABLES = ("history", "mail")
 
 
-def drawn_sites(nodes: int) -> list[dict[str, Any]]:
+def drawn_sites(nodes: int, dataset: str = DATASET) -> list[dict[str, Any]]:
     """Node configurations: each site draws its part of a dataset that all have."""
     check_number("nodes", nodes, 2, whole=True)
-    drawn = dict(data="rndcfl.flower.loaders:drawn", dataset=DATASET, setting=SETTING)
+    drawn = dict(data="rndcfl.flower.loaders:drawn", dataset=dataset, setting=SETTING)
     return [{"client": i, "clients": nodes, **drawn} for i in range(nodes)]
 
 
