@@ -285,6 +285,41 @@ def test_two_sites_of_one_number_are_not_both_taken(four, tmp_path):
     assert sorted(progress.labels) == [0, 1, 2, 3]
 
 
+def test_a_site_that_is_started_anew_takes_its_place_again(four, tmp_path):
+    """Its old node counts as connected for a while after it has died."""
+    configs = [at_home(client, i, tmp_path) for i, client in enumerate(four)]
+    grid, trained = LocalGrid([*configs, configs[3]]), []
+    grid.online = {100, 101, 102, 103}
+
+    def tamper(node, message, reply):
+        if message.metadata.message_type == "evaluate.federation" and node == 103:
+            grid.online.add(104)
+        elif node == 103 and 104 in grid.online:
+            return None
+        elif node == 104 and message.metadata.message_type == "train.federation":
+            trained.append(node)
+        return reply
+
+    grid.tamper = tamper
+    progress, _ = run(grid, tmp_path / "out", replace(SETTINGS, rounds=5))
+    assert trained and progress.labels == {0: 0, 1: 1, 2: 0, 3: 1}
+    assert scores(progress).query("client == 3")["round"].max() == 4
+
+
+@pytest.mark.parametrize("about", [dict(n_classes=10**9), dict(shape=[1, 10**6, 10**6])])
+def test_a_site_cannot_make_the_server_build_something_huge(grid, tmp_path, about):
+    def tamper(node, message, reply):
+        if message.metadata.message_type != "query.hello" or node != 100:
+            return reply
+        told = json.loads(reply.content["config"]["json"]) | about
+        return with_config(reply, json.dumps(told))
+
+    grid.tamper = tamper
+    progress, lines = run(grid, tmp_path / "out", replace(SETTINGS, rounds=1))
+    assert any("client 0 has samples or labels that are too large" in line for line in lines)
+    assert sorted(progress.labels) == [1, 2, 3]
+
+
 def test_a_site_with_other_data_is_refused_by_name(four, tmp_path):
     configs = [at_home(client, i, tmp_path) for i, client in enumerate(four)]
     np.savez(tmp_path / "3.npz", x=np.zeros((20, 1, 9, 9), np.float32), y=np.zeros(20, int))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sized
 from typing import Any
@@ -19,6 +20,7 @@ from rndcfl.wire import WireError
 
 HELLO = "query.hello"
 POLL = 0.5  # seconds between looks at who is connected
+MOST = 10**7  # classes, or numbers in a sample
 
 
 class Meeting:
@@ -89,7 +91,14 @@ class Meeting:
             self.greeted.add(node)
             try:
                 about = config_of(answers[node])
-                self._agree(about, answers[node], online)
+                if self.nodes.get(int(about["number"])) in online:
+                    # Its own site, started anew while the old node is still counted as connected?
+                    self._wait(node, r)
+                    raise WireError(
+                        f"client {int(about['number'])} is there already; every site needs its own "
+                        "client="
+                    )
+                self._agree(about, answers[node])
                 told[node] = about
                 if about["kind"] == "table":
                     self.sums.append(array_of(answers[node], "sums"))
@@ -98,13 +107,13 @@ class Meeting:
                 self.post.log(f"node {node} is refused: {problem}")
         self._set_out(told)
 
-    def _agree(self, about: dict[str, Any], content: RecordDict, online: set[int]) -> None:
+    def _agree(self, about: dict[str, Any], content: RecordDict) -> None:
         """Raise unless the site's data go with those of the others."""
         number = int(about["number"])
-        if self.nodes.get(number) in online:
-            raise WireError(f"client {number} is there already; every site needs its own client=")
         if not about["labels"]:
             raise WireError(f"client {number} has no labels to train with")
+        if not (0 < about["n_classes"] <= MOST and 0 < math.prod(about["shape"]) <= MOST):
+            raise WireError(f"client {number} has samples or labels that are too large or empty")
         if about["kind"] == "text" and self.settings.model != "gru":
             raise WireError(f"client {number} has text, which needs model='gru'")
         known = self.progress.about or about
