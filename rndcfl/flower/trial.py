@@ -92,7 +92,7 @@ class Trial:
 
 def try_out(
     loopback: Loopback, groups: int = 2, rounds: int = 2, samples: int = 200,
-    dataset: str = DATASET,
+    dataset: str = DATASET, seed: int = 0,
 ) -> Trial:  # fmt: skip
     """Run discovery and training among the nodes of a loopback, and compare.
 
@@ -103,19 +103,20 @@ def try_out(
     rounds : of training.
     samples : training images of each site.
     dataset : whose images; the nodes are told the same.
+    seed : of the run, not of the sites' data.
 
     Raises
     ------
     rndcfl.flower.loopback.RunFailed
         If Flower's run does not complete.
     """
-    nodes, output = len(loopback.nodes) or loopback.simulated, f"results-{groups}"
+    nodes, output = len(loopback.nodes) or loopback.simulated, f"results-{groups}-{seed}"
     if (loopback.folder / output).exists():
         raise InputError(f"{loopback.folder / output} holds a run already; give another folder")
     before, started = (loopback.meter.up, loopback.meter.down), time.monotonic()
     result = loopback.run(
         output=output, rounds=rounds, min_clients=nodes, groups=groups, samples=samples,
-        dataset=dataset,
+        dataset=dataset, seed=seed,
     )  # fmt: skip
     seconds = time.monotonic() - started
     up, down = loopback.meter.up - before[0], loopback.meter.down - before[1]
@@ -124,7 +125,9 @@ def try_out(
         dataset, SETTING, nodes, groups, samples_per_client=samples, test_per_client=samples // 4
     )
     # In one thread: two would wait for each other where the nodes keep the cores busy.
-    simulated, novelty = over_seeds(lambda _: _in_one_process(clients, rounds), [0], workers=1)[0]
+    simulated, novelty = over_seeds(
+        lambda _: _in_one_process(clients, rounds, seed), [0], workers=1
+    )[0]
     return Trial(
         result, history, mail, up, down, seconds, clients, simulated,
         *_apart(result, history, simulated, novelty),
@@ -141,10 +144,10 @@ def drawn_sites(nodes: int, dataset: str = DATASET) -> list[dict[str, Any]]:
     return [{"client": i, "clients": nodes, **drawn} for i in range(nodes)]
 
 
-def _in_one_process(clients: Clients, rounds: int) -> tuple[History, np.ndarray]:
+def _in_one_process(clients: Clients, rounds: int, seed: int) -> tuple[History, np.ndarray]:
     """The same by simulation, and the novelty of its first discovery."""
-    history = simulate(clients, "rnd", rounds=rounds, progress=False)
-    return history, discover(clients).novelty
+    history = simulate(clients, "rnd", rounds=rounds, seed=seed, progress=False)
+    return history, discover(clients, seed=seed).novelty
 
 
 def _apart(
