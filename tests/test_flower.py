@@ -219,6 +219,8 @@ def many_samples(reply):
         ("query.row", arrays(by=lambda row: row[:-1]), "float64"),
         ("query.row", arrays(by=lambda row: -row), "not positive"),
         ("query.row", lambda r: with_config(r, '{"scored": 1}'), "scored 1"),
+        ("query.row", lambda r: with_config(r, '{"scored": Infinity}'), "infinity"),
+        ("query.row", lambda r: with_config(r, "[" * 100_000), "no readable settings"),
         ("train.federation", lambda r: None, "not answered"),
         ("train.federation", weights(lambda w: w * np.float32(np.inf)), "NaN or infinite"),
         ("train.federation", weights(lambda w: w[:1]), "must be"),
@@ -306,8 +308,21 @@ def test_a_site_that_is_started_anew_takes_its_place_again(four, tmp_path):
     assert scores(progress).query("client == 3")["round"].max() == 4
 
 
-@pytest.mark.parametrize("about", [dict(n_classes=10**9), dict(shape=[1, 10**6, 10**6])])
-def test_a_site_cannot_make_the_server_build_something_huge(grid, tmp_path, about):
+@pytest.mark.parametrize(
+    "about, says",
+    [
+        (dict(n_classes=10**9), "too large"),
+        (dict(shape=[1, 10**6, 10**6]), "too large"),
+        (dict(shape=[-1, -1, 5]), "too large"),
+        (dict(shape=[1.5]), "nothing usable"),
+        (dict(shape="8"), "nothing usable"),
+        (dict(number=float("inf")), "nothing usable"),
+        (dict(number=-1), "too large or empty"),
+        (dict(kind="songs"), "nothing usable"),
+        (dict(n_classes=None), "nothing usable"),
+    ],
+)
+def test_no_hello_stops_the_server(grid, tmp_path, about, says):
     def tamper(node, message, reply):
         if message.metadata.message_type != "query.hello" or node != 100:
             return reply
@@ -316,7 +331,7 @@ def test_a_site_cannot_make_the_server_build_something_huge(grid, tmp_path, abou
 
     grid.tamper = tamper
     progress, lines = run(grid, tmp_path / "out", replace(SETTINGS, rounds=1))
-    assert any("client 0 has samples or labels that are too large" in line for line in lines)
+    assert any("refused" in line and says in line for line in lines)
     assert sorted(progress.labels) == [1, 2, 3]
 
 

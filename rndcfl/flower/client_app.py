@@ -31,7 +31,7 @@ from rndcfl.flower.settings import Settings
 from rndcfl.ledger import Ledger
 from rndcfl.networks import build_model, device
 from rndcfl.novelty import fit, readable, report_row, scored_samples
-from rndcfl.predictors import frozen_target, squared_errors
+from rndcfl.predictors import RND, frozen_target, squared_errors
 from rndcfl.seeding import numpy_rng
 from rndcfl.tables import Scale, as_table, sums
 from rndcfl.wire import WireError, architecture, pack, unpack
@@ -57,9 +57,7 @@ def hello(message: Message, context: Context) -> Message:
 @app.query("predictor")
 def predictor(message: Message, context: Context) -> Message:
     """Train a predictor on the site's data (Algorithm 1, line 1)."""
-    asked = config_of(message.content)
-    number, client = _client(message.content, context)
-    rnd, seed = rnd_of(asked["rnd"]), int(asked["seed"])
+    number, client, rnd, seed = _of_discovery(message, context)
     # Beside a copy of itself: a convolution of one group is computed in another order than one of
     # several, and Adam makes much of the difference. So it gets the bits that it gets among others.
     pair, [(scored, _), _] = fit({number: client}, rnd, seed, Ledger(), only=[number, number])
@@ -73,13 +71,12 @@ def predictor(message: Message, context: Context) -> Message:
 @app.query("row")
 def row(message: Message, context: Context) -> Message:
     """Score the site's held-out samples with everybody's predictors (Eq. 8)."""
-    asked = config_of(message.content)
-    number, client = _client(message.content, context)
-    rnd, seed = rnd_of(asked["rnd"]), int(asked["seed"])
+    number, client, rnd, seed = _of_discovery(message, context)
+    peers = np.array(config_of(message.content)["peers"], dtype=np.int64)
     shape = readable(client.x[:1], seed).shape[1:]
     bank = unpack(array_of(message.content, "bank"), shape, rnd)
     x, wanted = scored_samples(client, number, rnd, seed, frozen_target(shape, rnd, seed))
-    parts = report_row(squared_errors(bank, x, wanted), np.array(asked["peers"], dtype=np.int64))
+    parts = report_row(squared_errors(bank, x, wanted), peers)
     return Message(record(dict(scored=len(x)), row=pack_row(*parts)), reply_to=message)
 
 
@@ -106,6 +103,13 @@ def test(message: Message, context: Context) -> Message:
     assert client.x_test is not None
     answer = metrics(loss=loss, accuracy=accuracy, samples=len(client.x_test))
     return Message(RecordDict({"metrics": answer}), reply_to=message)
+
+
+def _of_discovery(message: Message, context: Context) -> tuple[int, Client, RND, int]:
+    """Number and data of the site, networks and seed of the discovery."""
+    asked = config_of(message.content)
+    number, client = _client(message.content, context)
+    return number, client, rnd_of(asked["rnd"]), int(asked["seed"])
 
 
 def _arrays(context: Context) -> tuple[int, list[Any]]:

@@ -24,7 +24,7 @@ from rndcfl.flower import checkpoint
 from rndcfl.flower.discovering import discover_over, renamed
 from rndcfl.flower.meeting import Meeting
 from rndcfl.flower.post import Log, Post
-from rndcfl.flower.records import record, state_of, with_state
+from rndcfl.flower.records import UNREADABLE, record, state_of, with_state
 from rndcfl.flower.settings import Settings
 from rndcfl.networks import build_model, device
 from rndcfl.wire import WireError
@@ -89,7 +89,7 @@ class Coordinator:
                 continue
             try:
                 answers[client] = read(client, found[node])
-            except (WireError, KeyError, TypeError, ValueError) as problem:
+            except UNREADABLE as problem:
                 self.log(f"{kind}: client {client} is left out: {problem}")
                 self._leave_out(client, node, r)
         return answers

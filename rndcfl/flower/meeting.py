@@ -13,7 +13,7 @@ from flwr.app import RecordDict
 from rndcfl.errors import InputError
 from rndcfl.flower.checkpoint import Progress
 from rndcfl.flower.post import Post
-from rndcfl.flower.records import array_of, config_of, record
+from rndcfl.flower.records import UNREADABLE, array_of, config_of, record
 from rndcfl.flower.settings import Settings
 from rndcfl.tables import Scale
 from rndcfl.wire import WireError
@@ -90,30 +90,28 @@ class Meeting:
                 continue
             self.greeted.add(node)
             try:
-                about = config_of(answers[node])
-                if self.nodes.get(int(about["number"])) in online:
+                about = _checked(config_of(answers[node]))
+                if self.nodes.get(about["number"]) in online:
                     # Its own site, started anew while the old node is still counted as connected?
                     self._wait(node, r)
                     raise WireError(
-                        f"client {int(about['number'])} is there already; every site needs its own "
+                        f"client {about['number']} is there already; every site needs its own "
                         "client="
                     )
                 self._agree(about, answers[node])
                 told[node] = about
                 if about["kind"] == "table":
                     self.sums.append(array_of(answers[node], "sums"))
-                self.nodes[int(about["number"])] = node
-            except (WireError, KeyError, TypeError, ValueError) as problem:
+                self.nodes[about["number"]] = node
+            except UNREADABLE as problem:
                 self.post.log(f"node {node} is refused: {problem}")
         self._set_out(told)
 
     def _agree(self, about: dict[str, Any], content: RecordDict) -> None:
         """Raise unless the site's data go with those of the others."""
-        number = int(about["number"])
+        number = about["number"]
         if not about["labels"]:
             raise WireError(f"client {number} has no labels to train with")
-        if not (0 < about["n_classes"] <= MOST and 0 < math.prod(about["shape"]) <= MOST):
-            raise WireError(f"client {number} has samples or labels that are too large or empty")
         if about["kind"] == "text" and self.settings.model != "gru":
             raise WireError(f"client {number} has text, which needs model='gru'")
         known = self.progress.about or about
@@ -145,3 +143,15 @@ class Meeting:
             marks = np.zeros(len(scale.mean))
             marks[scale.marked] = 1
             self.progress.scale = np.stack([scale.mean, scale.sd, marks])
+
+
+def _checked(about: dict[str, Any]) -> dict[str, Any]:
+    """What a site says of itself, if it is of the right types and of a size that can be meant."""
+    number, n_classes, shape = about["number"], about["n_classes"], about["shape"]
+    whole = isinstance(shape, list) and all(type(v) is int for v in (number, n_classes, *shape))
+    if not whole or about["kind"] not in ("images", "table", "text"):
+        raise WireError("it says nothing usable of itself")
+    sizes = (n_classes, *shape)
+    if number < 0 or min(sizes) < 0 or n_classes > MOST or not 0 < math.prod(shape) <= MOST:
+        raise WireError(f"client {number} has samples or labels that are too large or empty")
+    return about

@@ -19,6 +19,9 @@ from rndcfl.networks import device
 from rndcfl.predictors import RND
 from rndcfl.wire import WireError
 
+# What reading an answer may raise, whatever the answer holds; WireError is a ValueError.
+UNREADABLE = (KeyError, TypeError, ValueError, OverflowError)
+
 
 def record(config: dict[str, Any] | None = None, **arrays: np.ndarray) -> RecordDict:
     """Settings (anything JSON knows) and named arrays as one record."""
@@ -32,7 +35,7 @@ def config_of(content: RecordDict) -> dict[str, Any]:
     """The settings in a record."""
     try:
         found = json.loads(str(content.config_records["config"]["json"]))
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, RecursionError):
         raise WireError("the message has no readable settings") from None
     if not isinstance(found, dict):
         raise WireError("the message's settings are no table of names and values")
