@@ -10,10 +10,10 @@ import time
 from importlib.metadata import entry_points
 from pathlib import Path
 
-import nbformat
 import psutil
 import pytest
 from click.testing import CliRunner
+from tiny_notebook import write_notebook
 
 import rndcfl
 from rndcfl import discover, make_clients, parameters, paths, runner
@@ -210,20 +210,6 @@ def test_discover_with_the_papers_criterion():
 
 
 # --- reproduce, in a checkout of its own --------------------------------------------------------
-
-
-def write_notebook(path, *cells):
-    cells = [
-        nbformat.v4.new_code_cell(
-            "n = 1  # type: int  a number", id="parameters", metadata={"tags": ["parameters"]}
-        ),
-        *(nbformat.v4.new_code_cell(cell, id=f"c{k}") for k, cell in enumerate(cells)),
-    ]
-    metadata = {
-        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
-        "language_info": {"name": "python"},
-    }
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
 
 
 SAVE = "import os, pathlib; (pathlib.Path(os.environ['RNDCFL_OUTPUT']) / 'fig_n.png').touch()"

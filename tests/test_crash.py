@@ -17,9 +17,9 @@ import time
 import traceback
 from pathlib import Path
 
-import nbformat
 import psutil
 import pytest
+from tiny_notebook import write_notebook
 
 import rndcfl
 from rndcfl import paths
@@ -72,18 +72,7 @@ STABLE = {".csv", ".png", ".pdf", ".tex"}  # a sidecar holds the date
 def make_checkout(folder):
     (folder / "notebooks").mkdir(parents=True)
     (folder / "notebooks" / "profiles.yaml").touch()
-    cells = [
-        nbformat.v4.new_code_cell(
-            "n = 1  # type: int  a number", id="parameters", metadata={"tags": ["parameters"]}
-        ),
-        *(nbformat.v4.new_code_cell(cell, id=f"c{k}") for k, cell in enumerate(CELLS)),
-    ]
-    metadata = {
-        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
-        "language_info": {"name": "python"},
-    }
-    path = folder / "notebooks" / "00_tiny.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
+    write_notebook(folder / "notebooks" / "00_tiny.ipynb", *CELLS)
 
 
 def begin():
