@@ -16,10 +16,11 @@ from rndcfl.datasets import data_files
 # These only run, time, draw and place: a change in them changes no number but seconds. (Over Flower
 # the computing modules are asked by message; a test holds the answers to those of `simulate`.)
 NOT_COMPUTING = {
-    "__init__.py", "__main__.py", "bench", "cli.py", "drawing.py", "executed.py", "figures",
-    "fingerprint.py", "flower", "locks.py", "parameters.py", "paths.py", "results.py",
-    "runner.py", "workers.py",
+    "__init__.py", "__main__.py", "bench", "cli.py", "course", "drawing.py", "executed.py",
+    "figures", "fingerprint.py", "flower", "interactive.py", "locks.py", "parameters.py",
+    "paths.py", "reading", "results.py", "runner.py", "workers.py",
 }  # fmt: skip
+NO_RESULT = {"parameters", "starter", "solution", "check"}  # tags of cells
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "torch", "matplotlib", "papermill")
 
@@ -51,12 +52,15 @@ def _code(path: Path) -> str:
 
 
 def notebook_hash(path: Path) -> str:
-    """Fingerprint of a notebook's code but the parameters, whose values count on their own."""
+    """Fingerprint of a notebook's code that computes results.
+
+    The parameters' values count on their own, and no result depends on the exercises.
+    """
     import nbformat  # takes a second, which a kernel that only writes results can do without
 
     cells = nbformat.read(path, as_version=4).cells
     code = [cell for cell in cells if cell.cell_type == "code"]
-    return digest([c.source for c in code if "parameters" not in c.metadata.get("tags", [])])
+    return digest([c.source for c in code if not NO_RESULT & set(c.metadata.get("tags", []))])
 
 
 def data_hash(datasets: list[str]) -> str | None:

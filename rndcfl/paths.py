@@ -52,12 +52,20 @@ def output(name: str) -> Path:
     """Folder for the results of notebook `name`; made if it is not there.
 
     The runner's, where the runner executes the notebook; otherwise (opened in JupyterLab, or
-    papermill by hand) ``papermill_runs/interactive/<name>``.
+    papermill by hand) ``papermill_runs/interactive/<name>`` in the checkout, or in the current
+    folder where there is none, as for a student's copy beside an installed package.
     """
     given = os.environ.get(OUTPUT_VARIABLE)
-    folder = Path(given) if given else runs("interactive") / name
+    folder = Path(given) if given else _home() / "papermill_runs" / "interactive" / name
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _home() -> Path:
+    try:
+        return root()
+    except InputError:
+        return Path.cwd()
 
 
 def profile() -> str:

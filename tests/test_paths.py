@@ -89,3 +89,14 @@ def test_an_empty_variable_names_no_folder(checkout, monkeypatch):
     monkeypatch.setenv(paths.OUTPUT_VARIABLE, "")
     assert paths.output("00_first") == checkout / "papermill_runs" / "interactive" / "00_first"
     assert not paths.under_runner()
+
+
+def test_results_go_to_the_current_folder_where_there_is_no_checkout(tmp_path, monkeypatch):
+    def no_checkout():
+        raise InputError("no notebooks/ found")
+
+    monkeypatch.delenv(paths.OUTPUT_VARIABLE, raising=False)
+    monkeypatch.setattr(paths, "root", no_checkout)
+    monkeypatch.chdir(tmp_path)
+    assert paths.output("00_x") == tmp_path / "papermill_runs" / "interactive" / "00_x"
+    assert paths.output("00_x").is_dir()

@@ -1,0 +1,1 @@
+"""The notebooks as a course: copies for students and for teachers, and their checks."""
