@@ -298,7 +298,14 @@ def test_published_runs_are_ok_and_a_warning_says_which_are_stale():
                 warnings.warn(f"published run of {job.name} is {state}", stacklevel=1)
 
 
-def test_links_of_the_threat_model_lead_somewhere():
-    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
-    links = re.findall(r"\]\(([^)#:]+)\)", text)
-    assert links and [link for link in links if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("name", ["SECURITY.md", "docs/teaching.md"])
+def test_links_of_other_pages_lead_somewhere(name):
+    path = ROOT / name
+    links = re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8"))
+    assert links and [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_the_instructors_guide_knows_every_notebook():
+    text = (ROOT / "docs" / "teaching.md").read_text(encoding="utf-8")
+    for name in paths.notebooks():
+        assert re.search(rf"^\| {name[:2]} \w", text, re.MULTILINE), name
