@@ -1,4 +1,4 @@
-"""The command line: ``rndcfl reproduce``, ``list``, ``discover``, ``bench`` and ``flower``."""
+"""The command line: ``rndcfl reproduce``, ``list``, ``discover``, and groups of their own rooms."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from tqdm import tqdm
 
 from rndcfl import __version__
 from rndcfl.bench.cli import bench
+from rndcfl.course.cli import course
 from rndcfl.errors import InputError
 from rndcfl.files import WriteError, write_whole
 from rndcfl.flower.cli import flower
 from rndcfl.parameters import PROFILES
+from rndcfl.reading.cli import html
 
 
 class _Group(click.Group):
@@ -53,7 +55,9 @@ def main() -> None:
 
 
 main.add_command(bench)
+main.add_command(course)
 main.add_command(flower)
+main.add_command(html)
 
 
 @main.command()

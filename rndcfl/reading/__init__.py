@@ -1,0 +1,1 @@
+"""The notebooks for reading: an offline copy as web pages, and slides."""
