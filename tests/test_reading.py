@@ -452,6 +452,16 @@ def test_a_copy_of_the_real_notebooks_is_whole_and_loads_nothing(real_copy):
     assert "url(" not in (real_copy / "style.css").read_text().replace("url(data:", "")
 
 
+def test_five_notebooks_have_slides_of_every_figure_they_show(real_copy):
+    made = {path.stem: path for path in (real_copy / "slides").iterdir()}
+    assert {name[:2] for name in made} >= {"00", "02", "05", "08", "11"}
+    for name, path in made.items():
+        shown = BeautifulSoup(path.read_bytes(), "html.parser").find_all("img")
+        in_page = BeautifulSoup((real_copy / f"{name}.html").read_bytes(), "html.parser")
+        figures = {f"../{image['src']}" for image in in_page.select("figure img")}
+        assert {image["src"] for image in shown} == figures
+
+
 def test_a_copy_of_the_real_notebooks_has_their_formulas_and_figures(real_copy):
     soups = [BeautifulSoup(p.read_bytes(), "html.parser") for p in real_copy.glob("*.html")]
     assert sum(len(soup.find_all("math")) for soup in soups) > 50
