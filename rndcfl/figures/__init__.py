@@ -23,6 +23,7 @@ from rndcfl.figures.novelty import (
     pair_table,
     toy_novelty,
 )
+from rndcfl.figures.playing import cadence, compatibility, skew
 from rndcfl.figures.privacy import membership, private_recovery, reconstruction
 from rndcfl.figures.scale import exponent, scaling
 from rndcfl.figures.training import accuracy_by_client, cost_and_accuracy, curves, drift, pictures
@@ -31,6 +32,8 @@ __all__ = [
     "LEVELS",
     "accuracy_against_cost",
     "accuracy_by_client",
+    "cadence",
+    "compatibility",
     "cost_and_accuracy",
     "curves",
     "discovery_cost",
@@ -59,6 +62,7 @@ __all__ = [
     "resolution",
     "scaling",
     "sensitivity",
+    "skew",
     "tolerance",
     "torn",
     "toy_novelty",
