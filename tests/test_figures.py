@@ -140,7 +140,20 @@ HIDDEN = pd.DataFrame(
      for epsilon, ari in ((0.5, 0.4), (4.0, 0.8), (np.inf, 1.0)) for seed in (0, 1)],
     columns=["setting", "samples", "epsilon", "seed", "ari"],
 )  # fmt: skip
+SKEWED = PAIRS.assign(federation_i=PAIRS["i"].to_numpy() % 2)
+HELD = pd.DataFrame(
+    [(1, 0, 1.0, 5.0, True), (1, 1, 1.0, 10.0, True), (1, 2, 1.0, 15.0, True),
+     (2, 0, 1.0, 5.0, True), (2, 1, -0.3, 5.0, False), (2, 2, 1.0, 10.0, True),
+     (3, 0, 1.0, 5.0, True), (3, 1, -0.3, 5.0, False), (3, 2, -0.3, 5.0, False)],
+    columns=["every", "round", "ari", "mb", "asked"],
+)  # fmt: skip
 DRAWN = {
+    "skew": (TEXT, lambda: figures.skew(SKEWED, [PICTURES[0], PICTURES[0]], 0.7)),
+    "compatibility": (
+        TEXT,
+        lambda: figures.compatibility(EXCESS, 2.0, np.array([0, 1, 0]), GROUPS),
+    ),
+    "cadence": (TEXT, lambda: figures.cadence(HELD, 2, 1)),
     "message_bytes": (TEXT, lambda: figures.message_bytes(SENT)),
     "many_sites": (TEXT, lambda: figures.many_sites(SITES)),
     "torn": (TEXT, lambda: figures.torn(TORN, 2.0)),
