@@ -20,7 +20,7 @@ NOT_COMPUTING = {
     "figures", "fingerprint.py", "flower", "interactive.py", "locks.py", "parameters.py",
     "paths.py", "reading", "results.py", "runner.py", "workers.py",
 }  # fmt: skip
-NO_RESULT = {"parameters", "starter", "solution", "check"}  # tags of cells
+NO_RESULT = {"parameters", "interactive", "starter", "solution", "check"}  # tags of cells
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "torch", "matplotlib", "papermill")
 
@@ -54,7 +54,7 @@ def _code(path: Path) -> str:
 def notebook_hash(path: Path) -> str:
     """Fingerprint of a notebook's code that computes results.
 
-    The parameters' values count on their own, and no result depends on the exercises.
+    The parameters' values count on their own; no result depends on exercises or on what is played with.
     """
     import nbformat  # takes a second, which a kernel that only writes results can do without
 

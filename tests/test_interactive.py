@@ -1,6 +1,7 @@
 """Figures that can be moved, without a browser: what is shown, and what a moved control changes."""
 
 import ipywidgets
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +9,7 @@ from IPython.display import Image, Markdown
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from rndcfl import drawing, figures, interactive, paths
+from rndcfl import drawing, figures, fingerprint, interactive, paths
 from rndcfl.drawing import COLOURS
 from rndcfl.errors import InputError
 from rndcfl.interactive import play
@@ -180,3 +181,21 @@ def test_cadence_draws_the_chosen_clock_between_every_round_and_once():
     assert agreement.get_ylim()[0] < -0.4
     chosen = next(line for line in cost.lines if line.get_label() == "chosen")
     assert chosen.get_ydata().tolist() == [5, 5, 5, 10]
+
+
+# --- the notebooks ------------------------------------------------------------------------------
+
+
+def test_no_result_depends_on_what_is_played_with(tmp_path):
+    playing = []
+    for name, path in paths.notebooks().items():
+        notebook = nbformat.read(path, as_version=4)
+        kept = [c for c in notebook.cells if "interactive" not in c.metadata.get("tags", [])]
+        if len(kept) < len(notebook.cells):
+            playing.append(name[:2])
+        notebook.cells = kept
+        nbformat.write(notebook, tmp_path / "without.ipynb")
+        assert fingerprint.notebook_hash(tmp_path / "without.ipynb") == fingerprint.notebook_hash(
+            path
+        )
+    assert playing == ["01", "02", "07", "11"]
