@@ -20,9 +20,10 @@ from rndcfl.parameters import PROFILES
     help="Whose runs are shown.",
 )
 def html(out: Path, profile: str) -> None:
-    """Write the notebooks as web pages, with figures and slides, to the folder OUT.
+    """Write the notebooks as web pages and slides.
 
-    The pages load nothing from elsewhere. A copy that this command made before is replaced.
+    They go to the folder OUT, with all figures, and load nothing from elsewhere. A copy that this
+    command made before is replaced.
     """
     from rndcfl import paths
     from rndcfl.reading import folder
