@@ -54,7 +54,8 @@ def _code(path: Path) -> str:
 def notebook_hash(path: Path) -> str:
     """Fingerprint of a notebook's code that computes results.
 
-    The parameters' values count on their own; no result depends on exercises or on what is played with.
+    The parameters' values count on their own; no result depends on exercises or on pictures to
+    play with.
     """
     import nbformat  # takes a second, which a kernel that only writes results can do without
 
