@@ -18,7 +18,8 @@ reproduce: $(READY)
 	$(BIN)/rndcfl reproduce
 
 test: $(READY)
-	$(BIN)/pytest -n 2 -rs
+	$(BIN)/pytest -rs tests/test_jupyterlab.py  # alone: a browser and a kernel want both cores
+	$(BIN)/pytest -n 2 -rs --ignore tests/test_jupyterlab.py
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks
