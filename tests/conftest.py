@@ -4,12 +4,14 @@ import os
 import tempfile
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pooch
 import pytest
 import torch
 from hypothesis import configuration, settings
 
+from rndcfl import paths
 from rndcfl.clients import Clients
 from rndcfl.datasets import Dataset, data_files
 from rndcfl.predictors import RND
@@ -99,3 +101,15 @@ def global_rng_untouched():
     for before, after in zip(numpy_before, np.random.get_state(), strict=True):  # noqa: NPY002
         assert np.array_equal(before, after)
     assert torch.equal(torch_before, torch.random.get_rng_state())
+
+
+@pytest.fixture(params=paths.notebooks())
+def name(request):
+    """Each notebook's name in turn."""
+    return request.param
+
+
+@pytest.fixture
+def notebook(name):
+    """Each notebook in turn."""
+    return nbformat.read(paths.notebooks()[name], as_version=4)

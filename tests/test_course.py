@@ -17,16 +17,6 @@ KINDS = ["recall", "predict, then run", "break it", "extend it"]
 PARTS = ("starter", "solution", "check")
 
 
-@pytest.fixture(params=NOTEBOOKS)
-def name(request):
-    return request.param
-
-
-@pytest.fixture
-def notebook(name):
-    return nbformat.read(NOTEBOOKS[name], as_version=4)
-
-
 def tags(cell):
     return set(cell.metadata.get("tags", []))
 

@@ -41,16 +41,6 @@ PROVENANCE = {
 }  # fmt: skip
 
 
-@pytest.fixture(params=NOTEBOOKS)
-def name(request):
-    return request.param
-
-
-@pytest.fixture
-def notebook(name):
-    return nbformat.read(NOTEBOOKS[name], as_version=4)
-
-
 def tags(cell):
     return cell.metadata.get("tags", [])
 

@@ -47,8 +47,7 @@ def check(path: Path, profile: str = "smoke") -> list[Answer]:
     InputError
         If the file is no notebook of the course, or one of its cells before the exercises fails.
     """
-    read(path)
-    executed = _executed(path, profile)
+    executed = _executed(read(path), path.stem, profile)
     for cell in executed.cells:
         if cell.cell_type == "code" and not any(tagged(cell, tag) for tag in OF_AN_EXERCISE):
             error = error_in(nbformat.from_dict({"cells": [cell]}))
@@ -59,26 +58,26 @@ def check(path: Path, profile: str = "smoke") -> list[Answer]:
 
 def read(path: Path) -> NotebookNode:
     """The notebook at `path`, if it is one of the course."""
+    from papermill.iorw import load_notebook_node
+
     if path.stem not in paths.notebooks():
         raise InputError(
             f"{path} is no notebook of the course; its name must be one of: "
             + ", ".join(paths.notebooks())
         )
     try:
-        return nbformat.read(path, as_version=4)
+        return load_notebook_node(str(path))
     except OSError as problem:
         raise InputError(f"{path} cannot be read: {problem.strerror}") from None
     except (ValueError, AttributeError, KeyError, nbformat.reader.NotJSONError):
         raise InputError(f"{path} is no notebook") from None
 
 
-def _executed(path: Path, profile: str) -> NotebookNode:
+def _executed(notebook: NotebookNode, name: str, profile: str) -> NotebookNode:
     from nbclient import NotebookClient
-    from papermill.iorw import load_notebook_node
     from papermill.parameterize import parameterize_notebook
 
-    parameters = parameters_for(path.stem, profile, {})
-    ready = parameterize_notebook(load_notebook_node(str(path)), parameters)
+    ready = parameterize_notebook(notebook, parameters_for(name, profile, {}))
     with tempfile.TemporaryDirectory() as folder:
         env = {**os.environ, paths.OUTPUT_VARIABLE: folder, "TQDM_DISABLE": "1"}
         client = NotebookClient(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -21,7 +22,7 @@ from rndcfl import paths
 from rndcfl.errors import InputError
 from rndcfl.files import write_whole
 
-QUESTION = re.compile(r"\*\*Question\.\*\* (.*?)(?:\n\n|$)", re.DOTALL)
+QUESTION = re.compile(r"\*\*Question\.\*\*\s+(.+?)(?=\n\s*\n|\Z)", re.DOTALL)
 SETUP = """\
 # On Colab or another machine without rndcfl this installs it; elsewhere it does nothing.
 import importlib.util
@@ -76,9 +77,9 @@ def with_setup(notebook: NotebookNode, source: str) -> NotebookNode:
 
 
 def question(notebook: NotebookNode) -> str:
-    """The question that a notebook opens with, on one line."""
+    """The question that a notebook opens with, Markdown on one line."""
     found = QUESTION.search(notebook.cells[0].source)
-    return " ".join(found[1].split()).replace("*", "") if found else ""
+    return " ".join(found[1].split()) if found else ""
 
 
 def build(out: Path, repository: str | None = None) -> list[Path]:
@@ -110,7 +111,7 @@ def build(out: Path, repository: str | None = None) -> list[Path]:
     return list(sets)
 
 
-def _write(folder: Path, copy, home: Home) -> None:  # type: ignore[no-untyped-def]
+def _write(folder: Path, copy: Callable[[NotebookNode], NotebookNode], home: Home) -> None:
     partial = folder.with_name(f".{folder.name}.partial")
     if partial.exists():
         shutil.rmtree(partial)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +14,12 @@ from nbformat import NotebookNode
 from pygments.formatters import HtmlFormatter
 
 from rndcfl import paths
+from rndcfl.course.copies import question
 from rndcfl.files import write_whole
 from rndcfl.reading import outputs, published, slides
 from rndcfl.reading.prose import Prose
 
 HERE = Path(__file__).parent
-QUESTION = re.compile(r"\*\*Question\.\*\*\s+(.+?)(?=\n\s*\n|\Z)", re.DOTALL)
 LIGHT, DARK = "xcode", "lightbulb"  # Pygments styles, all of whose colours can be read on ours
 
 
@@ -61,8 +60,7 @@ def _write_page(folder: Path, reading: published.Reading, names: list[str], prof
     shown = render_slides(reading)
     if shown:
         write_whole(folder / "slides" / f"{reading.name}.html", shown)
-    question = QUESTION.search(reading.notebook.cells[0].source)
-    asked = Prose().html(question[1]) if question else ""
+    asked = Prose().html(question(reading.notebook))
     return Page(reading, prose.title() or reading.name, asked, list(pictures), shown is not None)
 
 
