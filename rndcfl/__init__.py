@@ -20,7 +20,7 @@ from rndcfl.settings import SETTINGS
 from rndcfl.simulation import History, simulate
 from rndcfl.tables import from_tables
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 __all__ = [
     "DATASETS",

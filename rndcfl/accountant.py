@@ -38,6 +38,10 @@ def rdp(noise: float, rate: float, orders: np.ndarray = ORDERS) -> np.ndarray:
     ----------
     noise : z, standard deviation of the noise in units of the sensitivity.
     rate : q, probability with which a sample takes part in the step.
+
+    Returns
+    -------
+    float64, one for each order.
     """
     if rate == 1:
         return orders / (2 * noise**2)

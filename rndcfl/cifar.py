@@ -40,9 +40,9 @@ def files(root: Path | None) -> list[Path]:
 
 
 def _folder(root: Path | None) -> Path:
-    found = find("cifar10", [f"{FOLDER}/{FILES[0]}", FILES[0]], root)
-    if found:
-        return found.parent
+    there = files(root)
+    if there:
+        return there[0].parent
     archive = download("cifar10", URL, f"sha256:{ARCHIVE_SHA256}", root)
     with tarfile.open(archive) as tar:
         tar.extractall(archive.parent, filter="data")

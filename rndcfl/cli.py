@@ -1,10 +1,8 @@
-"""The command line: ``rndcfl reproduce``, ``list``, ``discover``, and groups of their own rooms."""
+"""The command line: ``reproduce``, ``list``, ``verify``; other commands have rooms of their own."""
 
 from __future__ import annotations
 
-import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,8 +12,9 @@ from tqdm import tqdm
 from rndcfl import __version__
 from rndcfl.bench.cli import bench
 from rndcfl.course.cli import course
-from rndcfl.errors import InputError
-from rndcfl.files import WriteError, write_whole
+from rndcfl.discover_command import discover
+from rndcfl.errors import InputError, check_name
+from rndcfl.files import WriteError
 from rndcfl.flower.cli import flower
 from rndcfl.parameters import PROFILES
 from rndcfl.reading.cli import html
@@ -56,6 +55,7 @@ def main() -> None:
 
 main.add_command(bench)
 main.add_command(course)
+main.add_command(discover)
 main.add_command(flower)
 main.add_command(html)
 
@@ -105,16 +105,23 @@ def reproduce(
         f"{len(planned)} notebooks, profile {profile}: about {minutes:.0f} minutes "
         f"one after the other on one core, {jobs} at a time"
     )
+    ended = _run(planned, jobs, force)
+    runner.manifest(profile)
+    _say_where(ended)
+    if any(record["status"] not in ("fresh", "ok") for _, record in ended):
+        sys.exit(1)
+
+
+def _run(planned: list[Any], jobs: int, force: bool) -> list[tuple[Any, dict[str, Any]]]:
+    from rndcfl import runner
+
     ended = []
     with tqdm(total=len(planned), unit="notebook", disable=None) as bar:
         for job, record in runner.reproduce(planned, jobs, force):
             ended.append((job, record))
             bar.write(f"  {job.name:<24} {_outcome(record)}", file=sys.stdout)
             bar.update()
-    runner.manifest(profile)
-    _say_where(ended)
-    if any(record["status"] not in ("fresh", "ok") for _, record in ended):
-        sys.exit(1)
+    return ended
 
 
 def _outcome(record: dict[str, Any]) -> str:
@@ -146,84 +153,69 @@ def _say_where(ended: list[tuple[Any, dict[str, Any]]]) -> None:
 
 @main.command("list")
 @click.option("--profile", type=click.Choice(PROFILES), default="demo", show_default=True)
-def list_(profile: str) -> None:
-    """Show the notebooks: parameters, expected minutes and state."""
-    from rndcfl import parameters, paths, runner
+@click.option("--check", is_flag=True, help="Exit with 1 unless all is fresh.")
+def list_(profile: str, check: bool) -> None:
+    """Show the notebooks: parameters, expected minutes and state; of paper also the figures."""
+    from rndcfl import parameters, paths, runner, verify
 
+    fresh = True
     for job in runner.plan(profile, list(paths.notebooks()), {}):
         minutes = parameters.expected_minutes(job.name, profile)
-        click.echo(f"{job.name:<24} {minutes:5.1f} min  {runner.state(job)}")
+        state = runner.state(job)
+        click.echo(f"{job.name:<24} {minutes:5.1f} min  {state}")
+        fresh &= state == "fresh"
         for p in parameters.declared(paths.notebooks()[job.name]).values():
             value = f"{p.name} = {job.parameters[p.name]!r}"
             click.echo(f"    {value:<34} {p.kind:<6} {p.help}")
+        for id, found in verify.figures(job.folder).items() if job.published else ():
+            told = state if found == "as in the run" else found
+            click.echo(f"    figures/{id:<26} {told}")
+            fresh &= told == "fresh"
+    if check and not fresh:
+        sys.exit(1)
 
 
-@main.command()
-@click.option("--dataset", default="fashion-mnist-mini", show_default=True, metavar="D")
-@click.option("--setting", default="pattern", show_default=True, metavar="S")
-@click.option("--clients", "n_clients", type=int, default=12, show_default=True)
-@click.option("--groups", "n_groups", type=int, default=4, show_default=True)
-@click.option("--samples", type=int, help="Training samples per client [default: all there are].")
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--criterion", default="calibrated", show_default=True, metavar="C")
-@click.option("--tolerance", type=float, metavar="EPSILON", help="Of the paper's criterion.")
-@click.option(
-    "--json",
-    "file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Also write labels, novelty and costs to this file.",
-)
-def discover(
-    dataset: str, setting: str, n_clients: int, n_groups: int, samples: int | None, seed: int,
-    criterion: str, tolerance: float | None, file: Path | None,
-) -> None:  # fmt: skip
-    """Share a dataset out to clients and discover their federations."""
-    from rndcfl.discovery import check_discovery
-    from rndcfl.discovery import discover as find
-    from rndcfl.findings import ProfileDiscovery
-    from rndcfl.metrics import ari, exact, nmi
-    from rndcfl.partition import make_clients
+@main.command("verify")
+@click.option("--only", multiple=True, metavar="NN", help="Only this notebook; may be repeated.")
+@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True)
+def verify_(only: tuple[str, ...], jobs: int) -> None:
+    """Compute a sample of the published numbers again and compare: to the bit on the same kind of
+    machine, else within the bounds of notebooks/verify.yaml."""
+    from rndcfl import fingerprint, paths, runner, verify
 
-    if file is not None and file.exists():
-        raise InputError(f"{file} exists; name another file or remove it")
-    clients = make_clients(dataset, setting, n_clients, n_groups, seed, samples)
-    check_discovery(clients, criterion, tolerance)
-    found = find(clients, criterion, tolerance, seed)
-    assert clients.groups is not None
-    table = pd.DataFrame({
-        "client": range(len(clients)), "samples": list(map(len, clients)),
-        "true group": clients.groups, **found.explain().drop(columns=["client", "scored"]),
-    })  # fmt: skip
-    costs = found.ledger.total()
-    score = dict(exact=exact(clients.groups, found.labels), ari=ari(clients.groups, found.labels),
-                 nmi=nmi(clients.groups, found.labels))  # fmt: skip
-    click.echo(table.to_string(index=False, na_rep="-", float_format="%.1f"))
-    if isinstance(found, ProfileDiscovery):
-        click.echo(
-            f"differences below {found.detectable.max():.2f} standard deviations would go unseen; "
-            f"{found.samples_needed(1.0)} samples per client show 1.0, "
-            f"{found.samples_needed(0.5)} show 0.5"
-        )
+    samples = verify.samples()
+    names = sorted({paths.notebook_name(name) for name in only} or samples)
+    for name in names:
+        check_name("notebook with a sample", name, samples)
+    published = {job.name: job for job in runner.plan("paper", names, {})}
+    for name, job in published.items():
+        if runner.state(job) in ("missing", "failed"):
+            raise InputError(f"notebook {name} has no published run in {paths.shown(job.folder)}")
+    changes = {name: samples[name].parameters for name in names}
+    planned = [runner.apart(job, "verify") for job in runner.plan("paper", names, changes)]
+    here = {"machine": fingerprint.machine(), "versions": fingerprint.versions()}
+    told = []
+    for job, record in _run(planned, jobs, force=True):
+        if record["status"] != "ok":
+            told.append(pd.DataFrame([dict(notebook=job.name, table=record["status"])]))
+            continue
+        run = runner.record_of(published[job.name].folder) or {}
+        exactly = {key: run.get(key) for key in here} == here
+        found = verify.compare(samples[job.name], published[job.name].folder, job.folder)
+        found.insert(0, "notebook", job.name)
+        told.append(found.assign(
+            wanted="the same bits" if exactly else "within bounds",
+            passed=verify.passed(found, exactly),
+        ))  # fmt: skip
+    table = pd.concat(told).sort_values("notebook", kind="stable").fillna({"passed": False})
+    click.echo(table.to_string(index=False))
     click.echo(
-        f"{found.n_federations} federations by criterion {found.criterion}; "
-        f"ARI {score['ari']:.3f} ({'exact' if score['exact'] else 'not exact'})\n"
-        f"{costs.seconds:.1f} s; per client {costs.bytes_up / len(clients) / 1e3:.0f} kB up, "
-        f"{costs.bytes_down / len(clients) / 1e3:.0f} kB down"
+        f"{table['numbers'].sum():.0f} numbers of {len(names)} notebooks computed again, "
+        f"{table['identical'].sum():.0f} identical to the bit; "
+        + ("verified" if table["passed"].all() else "NOT as published")
     )
-    if file is not None:
-        result = dict(
-            dataset=dataset, setting=setting, samples=samples, seed=seed, criterion=found.criterion,
-            tolerance=tolerance, labels=found.labels.tolist(), groups=clients.groups.tolist(),
-            n_federations=found.n_federations, **score, novelty=found.novelty.tolist(),
-            excess=found.excess.tolist(), costs=costs.to_dict(),
-        )  # fmt: skip
-        if isinstance(found, ProfileDiscovery):
-            result |= dict(
-                distance=found.distance.tolist(), detectable=found.detectable.tolist(),
-                p_values=found.p_values.tolist(),
-            )  # fmt: skip
-        write_whole(file, json.dumps(result, indent=1) + "\n")
-        click.echo(f"written to {file}")
+    if not table["passed"].all():
+        sys.exit(1)
 
 
 if __name__ == "__main__":

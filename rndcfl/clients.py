@@ -133,8 +133,7 @@ class Clients(Sequence[Client]):
             raise InputError(f"{len(groups)} groups given for {len(given)} clients; give one each")
         members = []
         for i, parts in enumerate(given):
-            if not isinstance(parts, (tuple, list)) or len(parts) not in (2, 4):
-                raise InputError(f"client {i}: give (x, y) or (x, y, x_test, y_test)")
+            check_parts(i, parts)
             x, y = _inputs(i, parts[0], "x"), parts[1]
             y = None if y is None else _labels(i, y, x, "y")
             held_out: tuple[np.ndarray | None, np.ndarray | None] = (None, None)
@@ -146,7 +145,7 @@ class Clients(Sequence[Client]):
         _same_shape(members)
         tops = [v.max() for c in members for v in (c.y, c.y_test) if v is not None]
         if members[0].y is not None and members[0].y.ndim == 2:  # the next of the same characters
-            tops += [c.x.max() for c in members]
+            tops += [x.max() for c in members for x in (c.x, c.x_test) if x is not None]
         return cls(tuple(members), int(max(tops)) + 1 if tops else 0, dataset)
 
     def with_test(self, share: float = 0.2, seed: int = 0) -> Clients:
@@ -179,12 +178,22 @@ def hold_out(client: Client, i: int, share: float = 0.2, seed: int = 0) -> Clien
     return replace(client, x=x[train], y=y[train], x_test=x[test], y_test=y[test])
 
 
-def _inputs(i: int, given: Any, name: str) -> np.ndarray:
-    """Check one client's inputs and bring them to float32 (or int64 for text)."""
+def check_parts(i: int, parts: Any) -> None:
+    """Raise unless client i's data are ``(x, y)`` or ``(x, y, x_test, y_test)``."""
+    if not isinstance(parts, tuple | list) or len(parts) not in (2, 4):
+        raise InputError(f"client {i}: give (x, y) or (x, y, x_test, y_test)")
+
+
+def _array(i: int, given: Any, name: str) -> np.ndarray:
     try:
-        x = np.asarray(given)
+        return np.asarray(given)
     except ValueError:
         raise InputError(f"client {i}: {name} is not a rectangular array of numbers") from None
+
+
+def _inputs(i: int, given: Any, name: str) -> np.ndarray:
+    """Check one client's inputs and bring them to float32 (or int64 for text)."""
+    x = _array(i, given, name)
     if x.ndim == 0 or len(x) == 0:
         raise InputError(f"client {i} has no samples in {name}; leave it out or give it data")
     if np.issubdtype(x.dtype, np.integer):
@@ -213,7 +222,7 @@ def _inputs(i: int, given: Any, name: str) -> np.ndarray:
 
 
 def _labels(i: int, given: Any, x: np.ndarray, name: str) -> np.ndarray:
-    y = np.asarray(given)
+    y = _array(i, given, name)
     per_place = x.dtype == np.int64 and y.shape == x.shape
     if y.shape != (len(x),) and not per_place:
         raise InputError(

@@ -28,6 +28,12 @@ def find(name: str, files: list[str], root: Path | None) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
+def find_each(name: str, files: Iterable[list[str]], root: Path | None) -> list[Path]:
+    """For each list of `files` what :func:`find` finds, or nothing at all if one is missing."""
+    found = [find(name, choices, root) for choices in files]
+    return [path for path in found if path] if all(found) else []
+
+
 def places(name: str, root: Path | None) -> list[Path]:
     """Folders where dataset `name` is looked for: ours below `root`, torchvision's, the cache."""
     torchvision = {"mnist": "MNIST/raw", "fashion-mnist": "FashionMNIST/raw", "cifar10": "."}

@@ -58,12 +58,17 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 def show(figure: Figure, caption: str, alt: str) -> None:
     """Show a figure in a notebook with its caption below and its alt text for screen readers."""
+    content, width = screen_picture(figure)
+    display(Image(content, format="png", width=width, alt=alt))
+    display(Markdown(f"*{caption}*"))
+
+
+def screen_picture(figure: Figure) -> tuple[bytes, int]:
+    """A figure as PNG for the screen, and its width in CSS pixels: as wide as in print."""
     picture = io.BytesIO()
     with mpl.rc_context(STYLE):
         figure.savefig(picture, format="png", dpi=150)
-    width = round(96 * figure.get_figwidth())  # CSS pixels: as wide as in print
-    display(Image(picture.getvalue(), format="png", width=width, alt=alt))
-    display(Markdown(f"*{caption}*"))
+    return picture.getvalue(), round(96 * figure.get_figwidth())
 
 
 def show_table(table: pd.DataFrame, caption: str) -> None:
@@ -73,7 +78,10 @@ def show_table(table: pd.DataFrame, caption: str) -> None:
 
 
 def panels(columns: int, width: float, height: float, **kwargs: Any) -> tuple[Figure, list[Axes]]:
-    """A figure of `width` x `height` inches with `columns` axes side by side."""
+    """A figure of `width` x `height` inches with `columns` axes side by side.
+
+    `kwargs` go to :meth:`matplotlib.figure.Figure.subplots`.
+    """
     figure = Figure(figsize=(width, height))
     axes = figure.subplots(1, columns, squeeze=False, **kwargs)[0]
     return figure, list(axes)

@@ -79,11 +79,19 @@ def make_drift(
         last group becomes like group 0; ``"split"``: the last group was like group 0 until then;
         ``"gradual"``: all groups of setting rotation turn, by `degrees_per_round`, from the start.
     at : the round of the change.
-    **params : fields of :class:`Drift`, or parameters of the setting.
+    movers : how many clients move.
+    degrees_per_round : of ``"gradual"``.
+    **params : `samples_per_client` and `test_per_client` as for :class:`Drift`, and parameters of
+        the setting.
 
     Returns
     -------
     Drift
+
+    Raises
+    ------
+    InputError
+        For an unknown kind, numbers out of range, or ``"gradual"`` with a setting but rotation.
     """
     check_name("kind of drift", kind, KINDS)
     check_number("at", at, 1, whole=True)

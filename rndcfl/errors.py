@@ -7,7 +7,6 @@ prints it and exits with code 2.
 from __future__ import annotations
 
 import difflib
-import math
 import numbers
 from collections.abc import Iterable
 from typing import Any
@@ -44,9 +43,11 @@ def check_number(
 ) -> None:
     """Raise unless `given` is a number (an integer if `whole`) with ``low <= given <= high``."""
     kind = numbers.Integral if whole else numbers.Real
-    # NaN fails the comparison, so it is refused as well.
     if isinstance(given, kind) and not isinstance(given, bool):
-        if low <= float(given) <= high and math.isfinite(given):
+        # As float, large whole numbers would be rounded.
+        value = int(given) if isinstance(given, numbers.Integral) else float(given)
+        # NaN fails the comparison, so it is refused as well.
+        if low <= value <= high and abs(value) < float("inf"):
             return
     noun = "a whole number" if whole else "a number"
     bounds = f"of at least {low}" if high == float("inf") else f"from {low} to {high}"

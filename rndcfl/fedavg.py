@@ -141,10 +141,19 @@ def average(states: Sequence[State], weights: Sequence[float]) -> State:
 
 def outputs(model: nn.Module, state: State, x: Tensor) -> Tensor:
     """Logits of a model for samples [n, \\*shape]: [n, classes], or [n, length, classes]."""
+    return _logits(model, state, [x])
+
+
+def _logits(model: nn.Module, state: State, parts: Sequence[Tensor]) -> Tensor:
+    """Logits for the samples of several clients, one after the other, some 512 in each pass."""
+    passes = np.flatnonzero(np.diff(np.cumsum([len(x) for x in parts]) // 512)) + 1
     model.load_state_dict(state)
     model.eval()
     with torch.inference_mode():
-        return torch.cat([model(x[k : k + 512]) for k in range(0, len(x), 512)])
+        found = []
+        for some in np.split(np.arange(len(parts)), passes):
+            found += [model(x) for x in torch.cat([parts[i] for i in some]).split(512)]
+        return torch.cat(found)
 
 
 def evaluate(model: nn.Module, state: State, x: Tensor, y: Tensor) -> tuple[float, float]:
@@ -160,15 +169,8 @@ def evaluate_on(
     if not data:
         return []
     sizes = [len(y) for _, y in data]
-    passes = np.flatnonzero(np.diff(np.cumsum(sizes) // 512)) + 1  # some 512 samples in each
-    model.load_state_dict(state)
-    model.eval()
+    logits = _logits(model, state, [x for x, _ in data])
     with torch.inference_mode():
-        found = []
-        for some in np.split(np.arange(len(data)), passes):
-            x = torch.cat([data[i][0] for i in some])
-            found += [model(part) for part in x.split(512)]
-        logits = torch.cat(found)
         y = torch.cat([y for _, y in data])
         losses = F.cross_entropy(logits.flatten(0, -2), y.flatten(), reduction="none").view(y.shape)
         each = torch.stack([losses.double(), (logits.argmax(-1) == y).double(), (y >= 0).double()])

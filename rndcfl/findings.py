@@ -28,7 +28,8 @@ class Discovery:
     excess : log-novelty in excess of both own scores, float64 [N, N], see
         :func:`~rndcfl.criteria.log_excess`.
     dissimilarity : what was grouped, float64 [N, N]. Calibrated: adjusted p-values as -log10(p),
-        those above 1 negative; paper: novelty above the own score in units of sigma_i.
+        those above 1 negative; paper: novelty above the own score in units of sigma_i
+        (``two_sided``: its distance to the own score s_ii, in units of s_ii).
     threshold : pairs with a larger dissimilarity are incompatible.
     tolerance : the knob as given: epsilon of Eq. 9, or None for the calibrated criterion.
     criterion : its full name, e.g. ``"calibrated"`` or ``"paper_mutual"``.
@@ -60,7 +61,8 @@ class Discovery:
         """One row per client: how well it fits where it is, and where else it might belong.
 
         Columns: client, federation, scored (held-out samples), inside (largest dissimilarity to a
-        member of its own federation), nearest (the other federation it is least unlike), outside
+        member of its own federation), nearest (the other federation it is least unlike;
+        -1 where there is none), outside
         (largest dissimilarity to a member of that one), margin (distance of the nearer of the two
         to the threshold; negative where the grouping overruled a pair).
         """

@@ -6,19 +6,23 @@ import ast
 import hashlib
 import json
 import platform
+import subprocess
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from rndcfl.datasets import data_files
 
 # These only run, time, draw and place: a change in them changes no number but seconds. (Over Flower
 # the computing modules are asked by message; a test holds the answers to those of `simulate`.)
 NOT_COMPUTING = {
-    "__init__.py", "__main__.py", "bench", "cli.py", "course", "drawing.py", "executed.py",
-    "figures", "fingerprint.py", "flower", "interactive.py", "locks.py", "parameters.py",
-    "paths.py", "reading", "results.py", "runner.py", "workers.py",
+    "__init__.py", "__main__.py", "bench", "cli.py", "course", "discover_command.py",
+    "drawing.py", "executed.py", "figures", "fingerprint.py", "flower", "interactive.py",
+    "locks.py", "parameters.py", "paths.py", "reading", "results.py", "runner.py", "verify.py",
+    "workers.py",
 }  # fmt: skip
 NO_RESULT = {"parameters", "interactive", "starter", "solution", "check"}  # tags of cells
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
@@ -80,3 +84,35 @@ def data_hash(datasets: list[str]) -> str | None:
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that compute."""
     return {"python": platform.python_version(), **{p: metadata.version(p) for p in PACKAGES}}
+
+
+def machine() -> str:
+    """The kind of processor: two of a kind, with the same versions, compute the same bits."""
+    told = {}
+    if Path("/proc/cpuinfo").is_file():
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0].splitlines()
+        told = {
+            name.strip(): value.strip() for name, _, value in (li.partition(":") for li in lines)
+        }
+    names = ("model name", "cpu family", "model", "stepping")
+    parts = [told[name] for name in names if name in told] or [platform.processor()]
+    return " ".join([platform.machine(), *parts, torch.backends.cpu.get_cpu_capability()])
+
+
+@lru_cache(maxsize=1)
+def commit() -> str | None:
+    """The commit of the checkout, with a plus where package or notebooks differ from it.
+
+    None outside a checkout, or without git.
+    """
+
+    def git(*arguments: str) -> str:
+        at = ["git", "-C", str(Path(__file__).parent.parent), *arguments]
+        return subprocess.run(at, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", "rndcfl/fingerprint.py")  # not somebody else's checkout
+        changed = git("status", "--porcelain", "--", "rndcfl", "notebooks")
+        return git("rev-parse", "HEAD") + "+" * bool(changed)
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -53,6 +53,11 @@ class History:
         Returns
         -------
         list of float32 [n_i, classes], for text [n_i, length, classes]
+
+        Raises
+        ------
+        InputError
+            For another number of clients, or one without test data.
         """
         if len(clients) != self.labels.shape[1] or any(c.x_test is None for c in clients):
             raise InputError(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rndcfl.datafiles import corrupt, download, find, sha256
+from rndcfl.datafiles import corrupt, download, find, find_each, sha256
 
 HOSPITALS = ("Cleveland", "Budapest", "Switzerland", "Long Beach")
 FILES = {
@@ -55,8 +55,7 @@ def read(root: Path | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def files(root: Path | None) -> list[Path]:
     """The four files as they are on this machine, or none if any is missing."""
-    found = [find("heart-disease", [file], root) for file in FILES]
-    return [path for path in found if path] if all(found) else []
+    return find_each("heart-disease", [[file] for file in FILES], root)
 
 
 def _table(file: str, root: Path | None) -> np.ndarray:

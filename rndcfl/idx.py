@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rndcfl.datafiles import corrupt, download, find
+from rndcfl.datafiles import corrupt, download, find, find_each
 
 FILES = (
     "train-images-idx3-ubyte",
@@ -47,8 +47,7 @@ class IdxSource:
 
     def files(self, root: Path | None) -> list[Path]:
         """The four files as they are on this machine, or none if any is missing."""
-        found = [find(self.name, [file, file + ".gz"], root) for file in FILES]
-        return [path for path in found if path] if all(found) else []
+        return find_each(self.name, [[file, file + ".gz"] for file in FILES], root)
 
     def array(self, k: int, path: Path) -> np.ndarray:
         """The array in file `k`, which lies at `path`, after checking it."""

@@ -78,6 +78,9 @@ def ifca_rotated(
 
     Parameters
     ----------
+    dataset : of square images with one channel.
+    seed : everything random derives from it.
+    rounds : communication rounds.
     images : training images used per rotation; None: all. 60,000 images with 200 samples are the
         paper's 1200 clients. Test images are always all: MNIST's first are harder than its last.
     samples, steps, lr : images per client, full-batch steps per round, learning rate (the paper's).

@@ -29,8 +29,6 @@ from rndcfl.predictors import RND, Predictors, frozen_target, squared_errors
 from rndcfl.private import Privacy
 from rndcfl.private_rows import private_fit
 
-ATTACKS = ("error", "calibrated")
-
 
 @dataclass(frozen=True, eq=False)
 class Exposed:
@@ -56,13 +54,15 @@ def expose(clients: Clients, rnd: RND, seed: int, privacy: Privacy | None = None
     Raises
     ------
     InputError
-        Where all samples train and none are left to compare with.
+        Where all samples train and none are left to compare with, or for a `privacy` that cannot
+        be meant.
     """
     if any(rnd.n_scored(len(c)) == 0 or rnd.train_share == 1 for c in clients):
         raise InputError("membership is measured against held-out samples; take train_share < 1")
     if privacy is None:
         predictors, _ = fit(clients, rnd, seed, Ledger())
     else:
+        privacy.check()
         predictors, _ = private_fit(clients, rnd, seed, Ledger(), privacy, privacy.secret())
     members, others = [], []
     for i, client in enumerate(clients):
@@ -79,7 +79,7 @@ def membership(exposed: Exposed, groups: np.ndarray) -> pd.DataFrame:
 
     Parameters
     ----------
-    groups : group of each client [N]; peers are those of one's own.
+    groups : group of each client, int64 [N]; peers are those of one's own.
 
     Returns
     -------
@@ -124,7 +124,9 @@ def reconstruct(
 
     Parameters
     ----------
+    victim : number of the client whose predictor is attacked.
     start : images [n, C, H, W].
+    steps, lr : of Adam.
 
     Returns
     -------
@@ -149,7 +151,8 @@ def reconstruct(
 
 
 def nearest(x: np.ndarray, among: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each x [n, \\*shape], which of `among` is nearest and how far (root mean square)."""
+    """Of each x [n, \\*shape], which of `among` [k, \\*shape] is nearest, int64 [n], and how far
+    (root mean square), float64 [n]."""
     a, b = x.reshape(len(x), 1, -1), among.reshape(1, len(among), -1)
     apart = np.sqrt(np.square(a - b, dtype=np.float64).mean(-1))
     return apart.argmin(1), apart.min(1)

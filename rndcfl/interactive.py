@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import html
-import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets  # type: ignore[import-untyped]
-import matplotlib as mpl
 from IPython.display import display
 from matplotlib.figure import Figure
 from traitlets import Unicode
@@ -104,7 +102,7 @@ def _panel(
     def redraw(_: Any) -> None:
         values = {name: control.value for name, control in movable.items()}
         figure, said = draw(**values), alt(**values)
-        picture.value, picture.width = _png(figure), round(96 * figure.get_figwidth())
+        picture.value, picture.width = drawing.screen_picture(figure)
         picture.tooltip = said
         picture.layout.display = None
         words.value = _spoken(said)
@@ -128,10 +126,3 @@ def _control(name: str, values: Values, first: Any) -> ipywidgets.Widget:
 def _spoken(text: str) -> str:
     """A line that screen readers read out when it changes."""
     return f'<p role="status" aria-live="polite">{html.escape(text)}</p>'
-
-
-def _png(figure: Figure) -> bytes:
-    picture = io.BytesIO()
-    with mpl.rc_context(drawing.STYLE):
-        figure.savefig(picture, format="png", dpi=150)
-    return picture.getvalue()

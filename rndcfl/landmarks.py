@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from rndcfl.clients import Client
@@ -24,6 +24,8 @@ from rndcfl.ledger import Ledger, Stopwatch
 from rndcfl.networks import multiply_adds
 from rndcfl.novelty import (
     MAX_PROFILE,
+    NUMBER,
+    SEED_BYTES,
     check_characters,
     embed,
     fit,
@@ -34,7 +36,8 @@ from rndcfl.novelty import (
 from rndcfl.predictors import RND, frozen_target, squared_errors
 from rndcfl.twosample import detectable
 
-NUMBER = np.dtype(np.float64).itemsize  # bytes of one number in a report
+SERVER = -1  # in the ledger
+CHUNK = 256  # samples that the target sees at a time
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -134,9 +137,6 @@ def discover_at_scale(
     return ScaleDiscovery(labels, owners, profiles, alpha, min_effect, ledger)
 
 
-SERVER = -1  # in the ledger
-
-
 def _reports(
     clients: Sequence[Client], owners: np.ndarray, rnd: RND, seed: int, ledger: Ledger
 ) -> Profiles:
@@ -158,19 +158,16 @@ def _reports(
         samples[i] = len(x)
         ledger.add(
             "discovery/novelty", i, bytes_up=NUMBER * (1 + m + m * (m + 1) // 2),
-            bytes_down=(m - mine) * predictors.bytes_each + (0 if mine else NUMBER),  # target: seed
+            bytes_down=(m - mine) * predictors.bytes_each + (0 if mine else SEED_BYTES),
             multiply_adds=len(x) * (costs[1] + (0 if mine else costs[0])), seconds=watch.seconds,
         )  # fmt: skip
     return Profiles(samples, mean, covariance)
 
 
-def _look(client: Client, i: int, rnd: RND, seed: int, target: Any) -> tuple[Tensor, Tensor]:
+def _look(client: Client, i: int, rnd: RND, seed: int, target: nn.Module) -> tuple[Tensor, Tensor]:
     """All samples of a client that trains nothing, and the target's outputs on them."""
     x = used_samples(client, i, rnd, seed, seed)
     return x, embed(target, x, CHUNK)
-
-
-CHUNK = 256  # samples
 
 
 def _checked(

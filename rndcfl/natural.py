@@ -114,8 +114,8 @@ def _people(
 def _scaled(members: list[Client]) -> list[Client]:
     """Tables on a scale agreed from training rows."""
     scale = Scale.agreed([client.x for client in members])
-    return [
-        replace(client, x=scale.fill(client.x), x_test=scale.fill(client.x_test))
-        for client in members
-        if client.x_test is not None
-    ]
+    scaled = []
+    for client in members:
+        assert client.x_test is not None  # every natural client has test data
+        scaled.append(replace(client, x=scale.fill(client.x), x_test=scale.fill(client.x_test)))
+    return scaled

@@ -15,11 +15,13 @@ from rndcfl.clients import Client, Clients
 from rndcfl.discovery import MIN_SAMPLES
 from rndcfl.errors import InputError, check_number
 from rndcfl.ledger import Ledger, Stopwatch
-from rndcfl.novelty import fit, readable, report_row
+from rndcfl.novelty import NUMBER, check_characters, fit, readable, report_row
 from rndcfl.predictors import Predictors, squared_errors
 from rndcfl.seeding import numpy_rng
-from rndcfl.standing import NUMBER, Standing
+from rndcfl.standing import Standing
 from rndcfl.twosample import profile_test
+
+GONE = -1  # in labels: a client that has left
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,9 @@ class Federations:
         check_number("per_federation", per_federation, 1, whole=True)
         if len(labels) != len(standing.errors):
             raise InputError(f"{len(labels)} labels for {len(standing.errors)} clients")
+        labels = np.asarray(labels)
         chosen = [np.flatnonzero(labels == f)[:per_federation] for f in np.unique(labels)]
-        return cls(standing, np.asarray(labels), np.concatenate(chosen))
+        return cls(standing, labels, np.concatenate(chosen))
 
     def without(self, client: int) -> Federations:
         """The federations after a client has left; nothing else changes, and nothing is sent.
@@ -88,16 +91,28 @@ class Federations:
         Returns
         -------
         Placement
+
+        Raises
+        ------
+        InputError
+            For values out of range, samples of another shape, too few of them, or if all clients
+            have left.
         """
         check_number("alpha", alpha, 1e-12, 0.5)
+        check_number("min_effect", min_effect, 0.0, 100.0)
+        if newcomer.x.dtype == np.int64:
+            check_characters(0, newcomer.x)
         shape = tuple(self.standing.held_out[0][0].shape[1:])
         brought = readable(newcomer.x[:1], self.standing.seed).shape[1:]
-        if len(newcomer) < MIN_SAMPLES or brought != shape:
+        scored = self.standing.rnd.n_scored(len(newcomer))
+        if len(newcomer) < MIN_SAMPLES or scored < 2 or brought != shape:
             raise InputError(
                 f"a newcomer brings at least {MIN_SAMPLES} samples of shape {shape}, "
-                f"got {newcomer.x.shape}"
+                f"got {newcomer.x.shape}; two must be left to score"
             )
         names = [int(f) for f in np.unique(self.labels) if f != GONE]
+        if not names:
+            raise InputError("all clients have left; there is no federation to place a newcomer in")
         predictor, report, ledger = self._arrive(newcomer)
         reports = [report, *(self._federation(f) for f in names)]
         samples, profile, covariance = map(np.stack, zip(*reports, strict=True))
@@ -139,6 +154,3 @@ class Federations:
         errors = np.hstack([self.standing.errors[i][self.representatives] for i in members])
         _, mean, covariance = report_row(errors, np.arange(len(errors)))
         return errors.shape[1], mean, covariance
-
-
-GONE = -1  # in labels: a client that has left

@@ -34,6 +34,9 @@ from rndcfl.seeding import numpy_rng
 
 LARGEST_ERROR = 1e300  # that is reported, so that means and logs stay finite
 MAX_PROFILE = 64  # predictors in a profile; its covariance grows with their square
+CHARACTERS, CHANNELS = 2**14, 8  # that text may use, and numbers that stand for each
+NUMBER = np.dtype(np.float64).itemsize  # bytes of one number in a report
+SEED_BYTES = 8  # the target travels as the seed it is drawn from
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +67,7 @@ class Reports:
 
 
 def report_row(errors: np.ndarray, peers: np.ndarray) -> tuple[np.ndarray, ...]:
-    """One client's row of novelty, profile and covariance, from its errors [N, n]."""
+    """One client's novelty [N], profile [m] and covariance [m, m], from its errors [N, n]."""
     errors = np.minimum(errors, LARGEST_ERROR)
     logs = np.log(np.maximum(errors[peers], np.finfo(np.float64).tiny))
     centred = logs - logs.mean(1, keepdims=True)
@@ -162,17 +165,13 @@ def score(
         with watch.running():
             rows.append(report_row(squared_errors(predictors, x, wanted), peers))
         ledger.add(
-            "discovery/novelty", i, bytes_up=reported * np.dtype(np.float64).itemsize,
+            "discovery/novelty", i, bytes_up=NUMBER * reported,
             bytes_down=(n - 1) * predictors.bytes_each,
             multiply_adds=n * len(x) * one_pass, seconds=watch.seconds,
         )  # fmt: skip
     samples = np.array([len(x) for x, _ in held_out])
     novelty, profile, covariance = (np.stack(part) for part in zip(*rows, strict=True))
     return Reports(samples, novelty, peers, profile, covariance)
-
-
-CHARACTERS, CHANNELS = 2**14, 8  # that text may use, and numbers that stand for each
-SEED_BYTES = 8  # the target travels as the seed it is drawn from
 
 
 def with_labels(x: np.ndarray, y: np.ndarray, n_classes: int) -> np.ndarray:
@@ -213,7 +212,7 @@ def spelled(x: np.ndarray, seed: int) -> np.ndarray:
 
 
 def check_characters(i: int, x: np.ndarray) -> None:
-    """Raise unless client i's text can be :func:`spelled`."""
+    """Raise :class:`InputError` unless client i's text can be :func:`spelled`."""
     if x.min() < 0 or x.max() >= CHARACTERS:
         raise InputError(
             f"client {i}: text must be numbers from 0 to {CHARACTERS - 1}, "

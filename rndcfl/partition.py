@@ -63,6 +63,7 @@ def make_clients(
     check_number("n_groups", n_groups, 1, whole=True)
     check_number("n_clients", n_clients, 1, whole=True)
     check_number("seed", seed, 0, whole=True)
+    check_number("draw", draw, 0, whole=True)
     counts = dict(samples_per_client=samples_per_client, test_per_client=test_per_client)
     for name, count in counts.items():
         if count is not None:
@@ -73,8 +74,9 @@ def make_clients(
             raise InputError(f"{data.name} has groups of its own; take setting 'natural'")
         return natural_clients(data, data.origin, n_clients, seed, **counts, draw=draw)
     if groups is not None:
+        check_number("number of groups given", len(groups), 1, whole=True)
         for group in groups:
-            check_number("each of groups", int(group), 0, whole=True)
+            check_number("each of groups", group, 0, whole=True)
         n_clients, n_groups = len(groups), max(n_groups, int(max(groups)) + 1)
     truth = np.arange(n_clients) % n_groups if groups is None else np.asarray(groups)
     skew = plan_for(Plan(data, truth, n_groups, seed))

@@ -27,7 +27,7 @@ from rndcfl.errors import InputError, check_number
 from rndcfl.predictors import RND, Predictors
 from rndcfl.seeding import numpy_rng
 
-# Noise wants few steps with large ones' share of the data: more samples train, none is left out.
+# Noise asks for few, large steps on much data: half of the samples train, and none is left out.
 PRIVATE = RND(steps=60, lr=1e-2, train_share=0.5, max_samples=None)
 
 
@@ -88,6 +88,11 @@ def train_privately(
     rnd : `steps` and `lr` are read.
     secret : seed of batches and noise; client i's derive from ``(secret, i)`` alone.
     noise : z, if it is not to be what `privacy` needs (0 for comparison: nothing is promised).
+
+    Raises
+    ------
+    InputError
+        If a sample's gradient is not finite, see :func:`clipped_sums`.
     """
     z = privacy.noise_of_steps(rnd.steps) if noise is None else noise
     x, t, sizes = torch.cat(inputs), torch.cat(wanted), [len(own) for own in inputs]
@@ -127,6 +132,11 @@ def clipped_sums(
     Returns
     -------
     name -> [N, ...], as the parameters.
+
+    Raises
+    ------
+    InputError
+        If a sample's gradient is not finite.
     """
 
     def loss(parameters: dict[str, Tensor], sample: Tensor, target: Tensor) -> Tensor:

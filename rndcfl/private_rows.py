@@ -25,7 +25,7 @@ from rndcfl.accountant import gaussian_noise_for
 from rndcfl.clients import Clients
 from rndcfl.ledger import Ledger, Stopwatch
 from rndcfl.networks import multiply_adds
-from rndcfl.novelty import SEED_BYTES, Reports, embed, profile_peers, used_samples
+from rndcfl.novelty import NUMBER, SEED_BYTES, Reports, embed, profile_peers, used_samples
 from rndcfl.predictors import (
     RND,
     Predictors,
@@ -122,16 +122,16 @@ def private_exchange(
     peers = profile_peers(len(clients), seed)
     predictors, held_out = private_fit(clients, rnd, seed, ledger, privacy, secret, labels)
     one_pass = multiply_adds(predictors.network, tuple(held_out[0][0].shape[1:]))
-    rows, m = [], len(peers)
+    in_profile, rows, m = predictors.only(peers.tolist()), [], len(peers)
     for i, (x, wanted) in enumerate(held_out):
         watch = Stopwatch()
         with watch.running():
-            errors = squared_errors(predictors.only(peers.tolist()), x, wanted)
+            errors = squared_errors(in_profile, x, wanted)
             scale = wanted.double().square().sum(1).cpu().numpy()
             rng = numpy_rng(secret, "private row", i)
             rows.append(private_row(bounded(errors, scale), privacy, rng))
         ledger.add(
-            "discovery/novelty", i, bytes_up=8 * (m + m * (m + 1) // 2 + 1),
+            "discovery/novelty", i, bytes_up=NUMBER * (m + m * (m + 1) // 2 + 1),
             bytes_down=(len(clients) - 1) * predictors.bytes_each,
             multiply_adds=m * len(x) * one_pass, seconds=watch.seconds,
         )  # fmt: skip

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from rndcfl import drawing, paths
 from rndcfl.datasets import Dataset, load_dataset, named
 from rndcfl.files import write_whole
-from rndcfl.fingerprint import source_hash, versions
+from rndcfl.fingerprint import commit, source_hash, versions
 
 
 @dataclass
@@ -99,6 +99,7 @@ class Results:
             "profile": paths.profile(),
             "parameters": self.parameters,
             "seeds": self.parameters.get("seeds"),
+            "commit": commit(),
             "source_hash": source_hash(),
             "versions": versions(),
             "device": _device(),

@@ -15,7 +15,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,15 @@ from rndcfl import executed, paths
 from rndcfl.datasets import named
 from rndcfl.errors import check_name
 from rndcfl.files import WriteError, cannot_write, remove_leftovers, write_whole
-from rndcfl.fingerprint import data_hash, digest, notebook_hash, source_hash, versions
+from rndcfl.fingerprint import (
+    commit,
+    data_hash,
+    digest,
+    machine,
+    notebook_hash,
+    source_hash,
+    versions,
+)
 from rndcfl.locks import lock
 from rndcfl.networks import MODELS
 from rndcfl.parameters import parameters_for
@@ -75,11 +83,16 @@ def plan(profile: str, names: list[str], changes: dict[str, dict[str, Any]]) -> 
     return jobs
 
 
+def apart(job: Job, where: str) -> Job:
+    """The same job with its results in ``papermill_runs/<where>/``, nothing of it published."""
+    return replace(job, profile=where, folder=paths.runs(where) / job.name)
+
+
 def state(job: Job) -> str:
     """``fresh``, ``stale (what changed)``, ``failed`` or ``missing``."""
-    record = _record(job.folder)
+    record = record_of(job.folder)
     if record is None:
-        return "failed" if _record(_beside(job.folder, "failed")) else "missing"
+        return "failed" if record_of(_beside(job.folder, "failed")) else "missing"
     before = record["inputs"]
     # Data that are not on this machine cannot be compared: take the record's word.
     changed = [
@@ -107,7 +120,7 @@ def reproduce(jobs: list[Job], workers: int = 2, force: bool = False) -> Iterato
         locks = {job.folder: stack.enter_context(lock(job.folder)) for job in jobs}
         todo = []
         for job in jobs:
-            record = _record(job.folder)
+            record = record_of(job.folder)
             if not force and record and state(job) == "fresh" and record["versions"] == versions():
                 locks[job.folder].release()
                 yield job, {**record, "status": "fresh"}
@@ -174,6 +187,8 @@ def _executed(job: Job, folder: Path) -> dict[str, Any]:
         "started": time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(started)),
         "seconds": round(time.time() - started, 1),
         "parameters": job.parameters,
+        "commit": commit(),
+        "machine": machine(),
         **_begun(job),
     }
     write_whole(folder / "run.json", json.dumps(record, indent=1) + "\n")
@@ -183,7 +198,7 @@ def _executed(job: Job, folder: Path) -> dict[str, Any]:
 def manifest(profile: str) -> Path:
     """Write ``manifest.json``: one entry per finished run of the profile; return its path."""
     folders = sorted(paths.runs(profile).glob("[0-9][0-9]_*"))
-    records = {f.name: _record(f) for f in folders if "." not in f.name and _record(f)}
+    records = {f.name: record_of(f) for f in folders if "." not in f.name and record_of(f)}
     path = paths.runs(profile) / "manifest.json"
     write_whole(path, json.dumps(records, indent=1) + "\n")
     return path
@@ -198,7 +213,7 @@ def _start(job: Job, force: bool) -> Path:
     folder = _beside(job.folder, "partial")
     if folder.exists():
         time.sleep(LINGER)  # the kernel of a run that has just been killed must not write any more
-        before = _record(folder)
+        before = record_of(folder)
         begun = _begun(job)
         if force or before is None or {key: before.get(key) for key in begun} != begun:
             shutil.rmtree(folder)
@@ -238,6 +253,7 @@ def _beside(folder: Path, suffix: str) -> Path:
     return folder.with_name(f"{folder.name}.{suffix}")
 
 
-def _record(folder: Path) -> dict[str, Any] | None:
+def record_of(folder: Path) -> dict[str, Any] | None:
+    """The record of the run in a folder; None where there is none."""
     path = folder / "run.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

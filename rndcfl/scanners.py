@@ -15,7 +15,7 @@ import numpy as np
 from scipy import ndimage
 
 from rndcfl import idx
-from rndcfl.datafiles import corrupt, download, find, not_found, sha256
+from rndcfl.datafiles import corrupt, download, find, find_each, not_found, sha256
 
 SOURCES = ("MNIST", "USPS", "Optdigits", "Semeion")
 LICENCE = "CC BY-SA 3.0 (MNIST), none stated (USPS), CC BY 4.0 (Optdigits, Semeion)"
@@ -67,11 +67,8 @@ def files(root: Path | None) -> list[Path]:
 
 def _complete(choices: Iterable[Sequence[str]], root: Path | None) -> list[Path]:
     """The paths of the first choice whose files are all there, or none."""
-    for names in choices:
-        found = [path for name in names if (path := find("digits", [name], root))]
-        if len(found) == len(names):
-            return found
-    return []
+    found = (find_each("digits", [[name] for name in names], root) for names in choices)
+    return next(filter(None, found), [])
 
 
 def _resized(images: np.ndarray) -> np.ndarray:

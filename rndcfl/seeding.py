@@ -31,14 +31,11 @@ def torch_seeded(seed: int, *key: str | int) -> Iterator[None]:
     The global generators are put back afterwards, so nothing outside the block changes.
     """
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
+    number = int(_sequence(seed, key).generate_state(1, np.uint64)[0] >> np.uint64(1))
     with torch.random.fork_rng(devices=devices):
         # Not torch.manual_seed, which also notes the seed, with a traceback, for each kind of
         # device that is not there: a fifth of the time that training a small model takes.
-        torch.default_generator.manual_seed(_torch_seed(seed, key))
+        torch.default_generator.manual_seed(number)
         if devices:
-            torch.cuda.manual_seed_all(_torch_seed(seed, key))
+            torch.cuda.manual_seed_all(number)
         yield
-
-
-def _torch_seed(seed: int, key: tuple[str | int, ...]) -> int:
-    return int(_sequence(seed, key).generate_state(1, np.uint64)[0] >> np.uint64(1))

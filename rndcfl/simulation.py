@@ -150,7 +150,7 @@ def _method(name: str, params: dict[str, Any]) -> Method:
 
 def _for_text(clients: Clients, model: str | ModelFactory | None) -> str | ModelFactory | None:
     """The model that was asked for, if it goes with the data: ``"gru"`` with text only."""
-    text, y = clients[0].x.dtype == np.int64, clients[0].y
+    text = clients[0].x.dtype == np.int64
     if callable(model) or (not text and model != "gru"):
         return model
     if not text or model not in (None, "gru"):
@@ -158,11 +158,15 @@ def _for_text(clients: Clients, model: str | ModelFactory | None) -> str | Model
             "text [n, length] needs model 'gru'" if text else "model 'gru' needs text; take 'mlp'"
         )
         raise InputError(f"{needs} or your own, got {model!r}")
-    if y is not None and y.ndim == 1:
+    if any(client.y is not None and client.y.ndim == 1 for client in clients):
         raise InputError(
             "model 'gru' predicts a label at each place, y [n, length]; give a model of your own "
             "for one label per text"
         )
+    for i, client in enumerate(clients):
+        lowest = min(x.min() for x in (client.x, client.x_test) if x is not None)
+        if lowest < 0:
+            raise InputError(f"client {i}: text must be numbers from 0, got {lowest}")
     return "gru"
 
 

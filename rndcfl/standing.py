@@ -20,12 +20,19 @@ from rndcfl.findings import ProfileDiscovery
 from rndcfl.judging import judge
 from rndcfl.ledger import Ledger, Stopwatch
 from rndcfl.networks import device, multiply_adds
-from rndcfl.novelty import MAX_PROFILE, Reports, embed, fit, profile_peers, readable, report_row
+from rndcfl.novelty import (
+    MAX_PROFILE,
+    NUMBER,
+    Reports,
+    embed,
+    fit,
+    profile_peers,
+    readable,
+    report_row,
+)
 from rndcfl.predictors import RND, Predictors, frozen_target, squared_errors
 from rndcfl.seeding import numpy_rng
 from rndcfl.twosample import profile_test
-
-NUMBER = np.dtype(np.float64).itemsize  # bytes of one number in a report
 
 
 @dataclass

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from rndcfl.clients import Clients
+from rndcfl.clients import Clients, check_parts
 from rndcfl.errors import InputError
 
 
@@ -103,17 +103,17 @@ def from_tables(
     """
     given: list[list[Any]] = []
     for i, parts in enumerate(tables):
-        if not isinstance(parts, tuple | list) or len(parts) not in (2, 4):
-            raise InputError(f"client {i}: give (x, y) or (x, y, x_test, y_test)")
+        check_parts(i, parts)
         own = list(parts)
         own[::2] = [as_table(i, x) for x in own[::2]]
         given.append(own)
-        widths = [x.shape[1] for x in own[::2]]
-        if any(width != given[0][0].shape[1] for width in widths):
-            raise InputError(
-                f"client {i} has a table of {widths[-1]} columns, client 0 one of "
-                f"{given[0][0].shape[1]}; all must be alike"
-            )
+        width = given[0][0].shape[1]
+        for x in own[::2]:
+            if x.shape[1] != width:
+                raise InputError(
+                    f"client {i} has a table of {x.shape[1]} columns, client 0 one of {width}; "
+                    "all must be alike"
+                )
     if given:
         scale = Scale.agreed([own[0] for own in given])
         for own in given:

@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from rndcfl.clients import IGNORED
-from rndcfl.datafiles import corrupt, download, find, not_found, sha256
+from rndcfl.datafiles import corrupt, download, find, find_each, not_found, sha256
 from rndcfl.errors import InputError
 
 WINDOW = 20  # characters
@@ -35,7 +35,7 @@ SMS_FROM = "https://github.com/kite1988/nus-sms-corpus"
 SMS_FILES = ("smsCorpus_en_xml_2015.03.09_all.zip", "smsCorpus_zh_xml_2015.03.09.zip")
 SMS_PACKED = "nus_sms.tsv.gz"
 LANGUAGES = {"en": "English", "zh": "Chinese"}
-SEVERAL_PEOPLE = ("0", "en015")  # an id that many share, and what the table calls it
+SEVERAL_PEOPLE, AS_PACKED = "0", "en015"  # an id that many share, and what the table calls it
 COUNTRIES = {"SG": "Singapore", "USA": "United States", "UK": "United Kingdom", "unknown": ""}
 
 PLAYS = "input.txt"
@@ -100,7 +100,7 @@ def sms(root: Path | None) -> list[Person]:
     official = [find("sms", [name], root) for name in SMS_FILES]
     rows: Iterable[tuple[str, str, str, str]]
     if packed:
-        rows = ((r[0], r[1], r[2], r[-1]) for r in _table(packed))
+        rows = ((r[0], r[1], r[2], r[-1]) for r in _table(packed) if r[1] != AS_PACKED)
     elif official[0] and official[1]:
         rows = _archives(dict(zip(LANGUAGES, (official[0], official[1]), strict=True)))
     else:
@@ -108,9 +108,8 @@ def sms(root: Path | None) -> list[Person]:
     homes: dict[tuple[str, str], str] = {}
     messages: dict[tuple[str, str], dict[str, None]] = {}
     for language, user, country, text in rows:
-        if user not in SEVERAL_PEOPLE:
-            homes.setdefault((language, user), COUNTRIES.get(country, country.title()))
-            messages.setdefault((language, user), {})[masked(text)] = None
+        homes.setdefault((language, user), COUNTRIES.get(country, country.title()))
+        messages.setdefault((language, user), {})[masked(text)] = None
     return [
         Person(f"{user} {homes[language, user]}".strip(), LANGUAGES[language], "\n".join(texts))
         for (language, user), texts in messages.items()
@@ -129,8 +128,7 @@ def shakespeare(root: Path | None) -> list[Person]:
 def sms_files(root: Path | None) -> list[Path]:
     """The corpus's files as they are on this machine, or none."""
     packed = find("sms", [SMS_PACKED], root)
-    found = [packed] if packed else [find("sms", [name], root) for name in SMS_FILES]
-    return [path for path in found if path] if all(found) else []
+    return [packed] if packed else find_each("sms", [[name] for name in SMS_FILES], root)
 
 
 def shakespeare_files(root: Path | None) -> list[Path]:
@@ -154,7 +152,7 @@ def _table(path: Path) -> Iterator[list[str]]:
 
 
 def _archives(paths: dict[str, Path]) -> Iterator[tuple[str, str, str, str]]:
-    """Language, user, country and text of each message in the official archives."""
+    """Language, user, country and text of each message of one person in the official archives."""
     for language, path in paths.items():
         try:
             with zipfile.ZipFile(path) as archive, archive.open(archive.namelist()[0]) as file:
@@ -164,11 +162,10 @@ def _archives(paths: dict[str, Path]) -> Iterator[tuple[str, str, str, str]]:
         users: dict[str, str] = {}
         for message in root.iter("message"):
             text = message.findtext("text") or ""
-            user = message.findtext("source/userProfile/userID") or "0"
+            user = message.findtext("source/userProfile/userID") or SEVERAL_PEOPLE
             country = message.findtext("source/userProfile/country") or ""
             number = users.setdefault(user, f"{language}{len(users) + 1:03}")  # as they appear
-            number = user if user in SEVERAL_PEOPLE else number
-            if text.strip() and "BEGIN:VCARD" not in text:
+            if user != SEVERAL_PEOPLE and text.strip() and "BEGIN:VCARD" not in text:
                 yield language, number, country, text
 
 

@@ -93,6 +93,11 @@ def dumps(predictors: Predictors, shape: tuple[int, ...], rnd: RND, target_seed:
     shape : of one sample as the networks read it.
     rnd : the networks and their budget.
     target_seed : of the random target that they imitate, 0 to 2**64 - 1.
+
+    Raises
+    ------
+    InputError
+        For another seed, and (:class:`WireError`) for what the receiver would refuse.
     """
     check_number("target_seed", target_seed, 0, 2**64 - 1, whole=True)
     packed = pack(predictors)

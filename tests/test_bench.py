@@ -121,6 +121,7 @@ def test_costs_of_the_works_by_hand():
         ("bench scale --clients ten", "10,100,1000"),
         ("bench scale --clients 1", "clients must be"),
         ("bench scale --landmarks 1000", "from 2 to 64"),
+        ("bench scale --seeds 0", "x>=1"),
         ("bench scale --dataset nmist", "did you mean 'mnist'"),
         ("bench speed", "No such command 'speed'"),
     ],

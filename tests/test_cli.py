@@ -22,7 +22,7 @@ from rndcfl.locks import lock
 
 resource = pytest.importorskip("resource") if sys.platform != "win32" else None
 
-COMMANDS = {"reproduce", "list", "discover"}
+COMMANDS = {"reproduce", "list", "discover", "verify"}
 
 
 def rndcfl_(*arguments):

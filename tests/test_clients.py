@@ -91,6 +91,7 @@ def with_value(value):
         ([(TABLE, LABELS[:, None])], r"client 0: y has shape \(6, 1\), expected \(6,\)"),
         ([(TABLE, LABELS, TABLE, LABELS[:2])], r"y_test has shape \(2,\), expected \(6,\)"),
         ([(TABLE, LABELS, TABLE, None)], r"y_test has shape \(\), expected \(6,\)"),
+        ([(TABLE, [[0], [1, 2]])], "client 0: y is not a rectangular array"),
         ([(TABLE, LABELS - 1)], "client 0: y must hold whole class numbers from 0"),
         ([(TABLE, LABELS / 2)], "y must hold whole class numbers from 0, got float64"),
         ([(TABLE,)], r"client 0: give \(x, y\) or \(x, y, x_test, y_test\)"),

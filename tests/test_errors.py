@@ -31,6 +31,13 @@ def test_check_number_takes_numbers_within_the_bounds(given):
     check_number("share", given, 0, 1)
 
 
+def test_check_number_does_not_round_large_whole_numbers():
+    check_number("seed", 2**64 - 1, 0, 2**64 - 1, whole=True)
+    check_number("seed", 10**400, 0, whole=True)
+    with pytest.raises(InputError, match="seed must be"):
+        check_number("seed", 2**64, 0, 2**64 - 1, whole=True)
+
+
 @pytest.mark.parametrize("given", [-0.1, 1.1, float("nan"), "0.5", None, True, 1j])
 def test_check_number_refuses_everything_else(given):
     with pytest.raises(InputError, match="share must be a number from 0 to 1, got"):

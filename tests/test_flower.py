@@ -17,7 +17,7 @@ from rndcfl import Clients, discover, from_tables, simulate
 from rndcfl.errors import InputError
 from rndcfl.flower import app_folder, loaders
 from rndcfl.flower.coordinator import Coordinator
-from rndcfl.flower.discovering import among, renamed
+from rndcfl.flower.discovering import Found, among, renamed
 from rndcfl.flower.records import pack_row, unpack_row
 from rndcfl.flower.server_app import app as server_app
 from rndcfl.flower.settings import NODES_OWN, Settings
@@ -279,6 +279,25 @@ def test_the_model_of_a_federation_stays_with_those_who_stay(grid, tmp_path):
     assert (np.diff(losses) < 0).all()
 
 
+def test_a_name_that_comes_back_has_the_model_of_its_members(grid, tmp_path, monkeypatch):
+    """Federation 1 is given up in round 1; the one that splits off in round 2 is not its heir."""
+    labels, began = iter([(0, 1, 0, 1), (0, 0, 0, 0), (0, 1, 0, 1)]), []
+
+    def found(ask, clients, *_):
+        return Found(dict(zip(clients, next(labels), strict=True)), np.ones((4, 4)), {}, 0.0)
+
+    def train(self, present, r, train=Coordinator._train):
+        began.append(dict(self.progress.versions))
+        return train(self, present, r)
+
+    monkeypatch.setattr("rndcfl.flower.coordinator.discover_over", found)
+    monkeypatch.setattr(Coordinator, "_train", train)
+    run(grid, tmp_path / "out", replace(SETTINGS, recluster_every=1, min_clients=4))
+    assert began[0] == {0: "", 1: ""}
+    assert began[1] == {0: "0 after round 0"}
+    assert began[2] == {0: "0 after round 1", 1: "0 after round 1"}
+
+
 def test_two_sites_of_one_number_are_not_both_taken(four, tmp_path):
     configs = [at_home(client, i, tmp_path) for i, client in enumerate(four)]
     grid = LocalGrid([*configs, configs[0]])
@@ -491,6 +510,8 @@ def test_no_row_causes_anything_but_acceptance_or_refusal():
         ({"defence": "robust", "criterion": "paper"}, "calibrated"),
         ({"timeout-hello": 0}, "timeout_hello"),
         ({"steps": -1}, "steps"),
+        ({"tolerance": float("nan"), "criterion": "paper"}, "tolerance"),
+        ({"tolerance": 0.5}, "takes none"),
     ],
 )
 def test_a_wrong_run_configuration_is_refused(config, says):
@@ -588,3 +609,6 @@ def test_files_that_cannot_be_read_are_refused(tmp_path):
         loaders.read_csv(str(tmp_path / "e.csv"))
     with pytest.raises(InputError, match="'b'"):
         loaders.read_csv(str(tmp_path / "e.csv"), "bb")
+    (tmp_path / "f.csv").write_bytes(b"")
+    with pytest.raises(InputError, match=r"f\.csv cannot be read as CSV"):
+        loaders.read_csv(str(tmp_path / "f.csv"))

@@ -1,6 +1,7 @@
 """A SuperLink and SuperNodes on this machine: processes, connections, kills and restarts."""
 
 import re
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -115,6 +116,15 @@ def test_a_run_that_fails_is_not_taken_for_one_that_worked(folder):
         with pytest.raises(RunFailed, match=r"2 of at least 3 clients") as failure:
             loopback.run(**FEW, rounds=1, min_clients=3, timeout_hello=15.0, output="results")
     assert "\n" not in str(failure.value)
+
+
+def test_a_run_that_takes_too_long_is_told(tmp_path, monkeypatch):
+    def run(*args, timeout, **_):
+        raise subprocess.TimeoutExpired("flwr", timeout)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(RunFailed, match=r"not done after 3 s; see .*run.log"):
+        Loopback(tmp_path, []).run(timeout=3)
 
 
 @pytest.mark.parametrize(

@@ -50,9 +50,11 @@ def test_calibration_needs_peers_of_ones_own_group(stripe_clients):
     assert found[found["attack"] == "calibrated"]["client"].tolist() == [0, 2]
 
 
-def test_membership_needs_samples_that_did_not_train(stripe_clients):
+def test_what_cannot_be_exposed(stripe_clients):
     with pytest.raises(InputError, match="train_share < 1"):
         expose(stripe_clients(2), RND(train_share=1.0), 0)
+    with pytest.raises(InputError, match="epsilon must be"):
+        expose(stripe_clients(2), BUDGET, 0, Privacy(-1.0))
 
 
 def test_the_bound_on_the_auc():

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -59,3 +61,18 @@ def test_what_cannot_be_placed(federations):
         federations.place(type(clients_of()[0])(clients_of()[0].x[:2]))
     with pytest.raises(InputError, match="3 labels for 8 clients"):
         Federations.of(federations.standing, np.zeros(3, dtype=int))
+    one = clients_of()[0]
+    with pytest.raises(InputError, match="min_effect must be a number from"):
+        federations.place(one, min_effect=-1.0)
+    greedy = replace(federations.standing, rnd=RND(train_share=0.99))
+    with pytest.raises(InputError, match="two must be left to score"):
+        replace(federations, standing=greedy).place(type(one)(one.x[:5]))
+    with pytest.raises(InputError, match="text must be numbers from 0"):
+        federations.place(type(one)(np.full((5, 8), -1)))
+    with pytest.raises(InputError, match="all clients have left"):
+        replace(federations, labels=np.full(8, -1)).place(one)
+
+
+def test_labels_may_be_a_list(federations):
+    again = Federations.of(federations.standing, federations.labels.tolist(), per_federation=2)
+    assert again.representatives.tolist() == federations.representatives.tolist()

@@ -357,3 +357,9 @@ def test_an_empty_group_leaves_the_others_as_they_are(tiny_dataset):
         np.testing.assert_array_equal(merged[i].x, apart[i].x)
     with pytest.raises(InputError, match="each of groups must be a whole number of at least 0"):
         make_clients(tiny_dataset, "rotation", groups=[0, -1])
+    with pytest.raises(InputError, match="each of groups must be a whole number"):
+        make_clients(tiny_dataset, "rotation", groups=[0, 0.5])
+    with pytest.raises(InputError, match="number of groups given must be"):
+        make_clients(tiny_dataset, "rotation", groups=[])
+    with pytest.raises(InputError, match="draw must be a whole number of at least 0"):
+        make_clients(tiny_dataset, "rotation", draw=-1)

@@ -166,6 +166,8 @@ def test_what_is_no_table(bad, message):
 def test_test_tables_are_checked_too():
     with pytest.raises(InputError, match="client 0 has a table of 3 columns"):
         from_tables([(OK, [0, 1], np.ones((2, 3)), [0, 1])])
+    with pytest.raises(InputError, match="client 1 has a table of 3 columns, client 0 one of 2"):
+        from_tables([(OK, None), (np.ones((2, 3)), [0, 1], OK, [0, 1])])
 
 
 @pytest.mark.filterwarnings("ignore:invalid value")

@@ -138,6 +138,14 @@ def test_the_archives_and_the_packed_table_are_the_same(no_user_data):
     assert texts.sms(no_user_data) == people
 
 
+def test_of_the_archives_only_the_shared_id_is_left_out(no_user_data):
+    users = [(f"hash{k}", "SG", f"I am number {k}") for k in range(16)]
+    write_archives(no_user_data / "sms", en=users, zh=[])
+    assert [person.name for person in texts.sms(no_user_data)] == [
+        f"en{k:03} Singapore" for k in range(1, 17)
+    ]
+
+
 def test_messages_sent_again_count_once(no_user_data):
     write_table(no_user_data / "sms", ("en", "en001", "UK", "hi"), ("en", "en002", "UK", "hi"),
                 ("en", "en001", "UK", "hi"), ("en", "en001", "UK", "bye"))  # fmt: skip
@@ -300,7 +308,7 @@ def test_real_messages(data_root):
     # 343 and 594 users write; one id is shared by several people and left out.
     users = {name.split()[0] for name in origin.names}
     assert [sum(user.startswith(k) for user in users) for k in ("en", "zh")] == [342, 594]
-    assert texts.SEVERAL_PEOPLE not in users
+    assert texts.AS_PACKED not in users
     assert data.x_train.max() < data.n_classes == len(data.alphabet) == texts.VOCABULARY
 
 

@@ -77,7 +77,7 @@ def discovery(threads: int | None, file: Path | None, **sizes: Any) -> None:
               help="Up to this many clients, discover all with all as well.")  # fmt: skip
 @click.option("--samples", type=int, default=200, show_default=True, help="Per client.")
 @click.option("--landmarks", type=int, default=32, show_default=True)
-@click.option("--seeds", type=int, default=1, show_default=True)
+@click.option("--seeds", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="Of PyTorch [default: its own choice].")
 @json_option
 def scale(

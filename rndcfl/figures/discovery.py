@@ -15,7 +15,14 @@ from rndcfl.metrics import mean_ci
 
 @styled
 def evidence(dissimilarity: np.ndarray, threshold: float, groups: np.ndarray) -> Figure:
-    """Heat map of the evidence against each pair; pairs below the threshold are compatible."""
+    """Heat map of the evidence against each pair; pairs below the threshold are compatible.
+
+    Parameters
+    ----------
+    dissimilarity : -log10 p of each pair, symmetric [N, N].
+    threshold : in the same unit.
+    groups : true groups, int64 [N].
+    """
     order = np.argsort(groups, kind="stable")
     figure, (ax,) = panels(1, COLUMN, 2.8)
     values = pd.DataFrame(dissimilarity[np.ix_(order, order)], index=order, columns=order)
@@ -33,7 +40,10 @@ def evidence(dissimilarity: np.ndarray, threshold: float, groups: np.ndarray) ->
 
 @styled
 def tolerance(table: pd.DataFrame) -> Figure:
-    """ARI against the tolerance of Eq. 9 for each reading; the calibrated criterion is a level."""
+    """ARI against the tolerance of Eq. 9 for each reading; the calibrated criterion is a level.
+
+    Columns criterion, tolerance (empty for a criterion without one) and ari, a row per seed.
+    """
     figure, (ax,) = panels(1, TEXT, 2.6)
     swept = table.dropna(subset="tolerance")
     for k, (name, rows) in enumerate(swept.groupby("criterion", sort=False)):
@@ -49,7 +59,10 @@ def tolerance(table: pd.DataFrame) -> Figure:
 
 @styled
 def discovery_cost(table: pd.DataFrame) -> Figure:
-    """Cumulative seconds and megabytes of discovery over rounds; points are measured."""
+    """Cumulative seconds and megabytes of discovery over rounds; points are measured.
+
+    Columns method, model, schedule, round, seconds_cumulative, bytes_cumulative, measured (bool).
+    """
     figure, axes = panels(2, TEXT, 2.9)
     named = table.fillna({"model": ""})
     for k, (key, rows) in enumerate(named.groupby(["method", "model", "schedule"], sort=False)):
@@ -98,7 +111,10 @@ def profiles(pairs: dict[str, tuple[np.ndarray, np.ndarray]], names: tuple[str, 
 
 @styled
 def margins(table: pd.DataFrame, threshold: float) -> Figure:
-    """How well each client of an explained discovery fits inside, and what the next one is like."""
+    """How well each client of an explained discovery fits inside, and what the next one is like.
+
+    Columns client, federation, inside and outside: evidence, -log10 p, as is `threshold`.
+    """
     figure, (ax,) = panels(1, TEXT, 2.3)
     order = table.sort_values(["federation", "client"], kind="stable").reset_index(drop=True)
     ax.axhline(threshold, color="black", linestyle="--", linewidth=0.8, label="threshold")
@@ -197,7 +213,10 @@ def sensitivity(table: pd.DataFrame, columns: dict[str, str]) -> Figure:
 
 @styled
 def recovery(table: pd.DataFrame, criteria: Sequence[str]) -> Figure:
-    """Share of seeds with exactly the true groups: a heat map of settings by data per criterion."""
+    """Share of seeds with exactly the true groups: a heat map of settings by data per criterion.
+
+    Columns dataset, clients, samples, setting, strength, criterion, exact; a row per cell.
+    """
     layout = table["clients"].astype(str) + " x " + table["samples"].astype(str)
     table = table.assign(
         case=table["dataset"] + "\n" + layout,

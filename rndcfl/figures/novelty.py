@@ -35,7 +35,10 @@ def level_table(pairs: pd.DataFrame) -> pd.DataFrame:
 
 @styled
 def novelty_matrix(table: pd.DataFrame) -> Figure:
-    """Heat maps of a pair table: novelty above the own score, and log excess; groups outlined."""
+    """Heat maps of a pair table: novelty above the own score, and log excess; groups outlined.
+
+    Columns as of :func:`pair_table`.
+    """
     order = table.drop_duplicates("i").sort_values(["group_i", "i"], kind="stable")["i"].to_numpy()
     novelty, excess = (
         table.pivot(index="i", columns="j", values=name).loc[order, order]
@@ -58,7 +61,10 @@ def novelty_matrix(table: pd.DataFrame) -> Figure:
 
 @styled
 def novelty_levels(table: pd.DataFrame) -> Figure:
-    """Bars of mean novelty by level over seeds, with 95 % intervals; one dot per seed."""
+    """Bars of mean novelty by level over seeds, with 95 % intervals; one dot per seed.
+
+    Columns level (of :data:`LEVELS`) and novelty, a row per seed and level.
+    """
     figure, (ax,) = panels(1, COLUMN, 2.3)
     hatches = ("", "//", "xx")
     for k, level in enumerate(LEVELS):

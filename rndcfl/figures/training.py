@@ -56,7 +56,10 @@ def _band(per_seed: pd.DataFrame, log: bool) -> tuple[np.ndarray, np.ndarray, np
 
 @styled
 def accuracy_by_client(table: pd.DataFrame) -> Figure:
-    """Final accuracy of every client (mean over seeds) by method; the marker is its group."""
+    """Final accuracy of every client (mean over seeds) by method; the marker is its group.
+
+    Columns method, client, group, accuracy; a row per seed.
+    """
     figure, (ax,) = panels(1, TEXT, 2.6)
     methods = list(table["method"].unique())
     means = table.groupby(["method", "client", "group"])["accuracy"].mean().reset_index()
@@ -77,7 +80,10 @@ def accuracy_by_client(table: pd.DataFrame) -> Figure:
 
 @styled
 def cost_and_accuracy(table: pd.DataFrame) -> Figure:
-    """Accuracy against megabytes per client, one marker per method, intervals over seeds."""
+    """Accuracy against megabytes per client, one marker per method, intervals over seeds.
+
+    Columns method, accuracy, mb_per_client; a row per seed.
+    """
     figure, (ax,) = panels(1, COLUMN, 2.5)
     for k, (method, rows) in enumerate(table.groupby("method", sort=False)):
         accuracy, half = mean_ci(rows["accuracy"])
@@ -90,7 +96,14 @@ def cost_and_accuracy(table: pd.DataFrame) -> Figure:
 
 @styled
 def drift(table: pd.DataFrame, at: int) -> Figure:
-    """ARI, accuracy and bytes over rounds, a line per schedule or method; the change is marked."""
+    """ARI, accuracy and bytes over rounds, a line per schedule or method; the change is marked.
+
+    Parameters
+    ----------
+    table : columns method, schedule, seed, round, ari, accuracy, bytes_cumulative. Lines are means
+        over seeds, bands 95 % intervals.
+    at : the round of the change.
+    """
     columns = dict(
         ari="adjusted Rand index", accuracy="accuracy", bytes_cumulative="GB, cumulative"
     )

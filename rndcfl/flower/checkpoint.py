@@ -35,7 +35,7 @@ class Progress:
     labels : client -> its federation.
     models, versions : federation -> its model, and its name: ``""`` is the one drawn from the seed.
     history, mail : rows of the tables that are written beside the checkpoint.
-    discoveries : per discovery its round, clients and labels.
+    discoveries : per discovery its round, clients, labels, novelty and seconds.
     """
 
     round: int = 0

@@ -129,6 +129,10 @@ class Coordinator:
             came_from = [before[c] for c, f in after.items() if f == federation and c in before]
             self._found(federation, came_from)
         self.progress.labels = before | after
+        named = set(self.progress.labels.values())  # a name that comes back begins anew
+        for kept in (self.progress.models, self.progress.versions):
+            for federation in set(kept) - named:
+                del kept[federation]
         self.progress.discoveries.append(
             dict(round=r, clients=sorted(after), labels=[after[c] for c in sorted(after)],
                  novelty=found.novelty.tolist(), seconds=found.seconds)

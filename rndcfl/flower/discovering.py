@@ -56,6 +56,11 @@ def discover_over(
     settings : criterion and budget.
     shape : of one sample as the networks read it.
     r : round, which names the draws (those of method ``rnd`` in :func:`rndcfl.simulate`).
+
+    Raises
+    ------
+    InputError
+        Of `ask`, where too few have answered.
     """
     started = time.monotonic()
     rnd, seed = settings.rnd, discovery_seed(settings.seed, r)
@@ -122,7 +127,7 @@ def renamed(before: dict[int, int], after: dict[int, int]) -> dict[int, int]:
     """`after` with the names of `before`: a federation keeps its name, see :func:`same_names`.
 
     Clients come and go: only those in both say which federation is which. A new federation gets a
-    name that nobody has or had.
+    name that nobody has, present or absent.
     """
     stay = sorted(set(before) & set(after))
     names: dict[int, int] = {}

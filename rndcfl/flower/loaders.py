@@ -40,7 +40,13 @@ def load(number: int, node: Mapping[str, Any], run: Mapping[str, Any]) -> tuple[
     number : of the client.
     node : the node's configuration; its ``data`` says where, ``label`` names a CSV's label column.
     run : the run's configuration; its ``data`` counts in simulations only, where nodes cannot be
-        configured and are numbered by ``partition-id``: nobody else may say what a site reads.
+        configured and are numbered by ``partition-id``: nobody else may say what a site reads. A
+        function gets both, the node's before the run's.
+
+    Raises
+    ------
+    InputError
+        If there is no ``data``, or it names nothing that can be read.
     """
     where = node.get("data", run.get("data") if "partition-id" in node else None)
     if not isinstance(where, str) or not where:
@@ -61,7 +67,11 @@ def read_csv(path: str, label: object = None) -> tuple[np.ndarray, np.ndarray | 
 
     Its label column is `label`, or the one called ``y``; without one there are no labels.
     """
-    table = pd.read_csv(_there(path))
+    file = _there(path)
+    try:
+        table = pd.read_csv(file)
+    except (ValueError, OSError) as problem:
+        raise InputError(f"{path} cannot be read as CSV: {problem}") from None
     column = label if label is not None else "y" if "y" in table else None
     y = None
     if column is not None:

@@ -55,7 +55,9 @@ class Loopback:
     Attributes
     ----------
     processes : name -> process, ``superlink``, ``node0``, ...
+    port : of the link, on :data:`HOST`.
     meter : counts the bytes between the nodes and the link.
+    keys : certificates and keys, if `secure`.
     """
 
     folder: Path
@@ -69,6 +71,10 @@ class Loopback:
         self.port = free_port()
         self.meter = Meter(self.port)
         try:
+            if self.secure:  # once, so that nodes still trust a link that is started again
+                from rndcfl.flower import keys
+
+                self.keys = keys.make(self.folder / "keys", len(self.nodes))
             self.start_link()
             for i in range(len(self.nodes)):
                 self.start_node(i)
@@ -86,9 +92,7 @@ class Loopback:
         config.parent.mkdir(exist_ok=True)
         arguments, trust = ["--insecure"], "insecure = true"
         if self.secure:
-            from rndcfl.flower import keys
-
-            made = self.keys = keys.make(self.folder / "keys", len(self.nodes))
+            made = self.keys
             arguments = [
                 "--ssl-ca-certfile", str(made.ca), "--ssl-certfile", str(made.certificate),
                 "--ssl-keyfile", str(made.server_key), "--enable-supernode-auth",
@@ -152,7 +156,7 @@ class Loopback:
 
         Parameters
         ----------
-        timeout : seconds until it is stopped.
+        timeout : seconds until it is given up.
         **config : keys of the run configuration, see :class:`~rndcfl.flower.settings.Settings`,
             with underscores for dashes.
 
@@ -169,12 +173,17 @@ class Loopback:
             "--federation-config", f"num-supernodes={self.simulated} client-resources-num-cpus=1"
         ]  # fmt: skip
         with (self.folder / "run.log").open("ab") as log:
-            subprocess.run(
-                [_command("flwr"), "run", str(app_folder()), "loop", "--stream", "-c", pairs,
-                 *(simulation if self.simulated else [])],
-                env=self._environment(), stdin=subprocess.DEVNULL, stdout=log,
-                stderr=subprocess.STDOUT, timeout=timeout, check=False,
-            )  # fmt: skip
+            try:
+                subprocess.run(
+                    [_command("flwr"), "run", str(app_folder()), "loop", "--stream", "-c", pairs,
+                     *(simulation if self.simulated else [])],
+                    env=self._environment(), stdin=subprocess.DEVNULL, stdout=log,
+                    stderr=subprocess.STDOUT, timeout=timeout, check=False,
+                )  # fmt: skip
+            except subprocess.TimeoutExpired:
+                raise RunFailed(
+                    f"the run is not done after {timeout:g} s; see {self.folder / 'run.log'}"
+                ) from None
         status, details = self._state()
         if status != "finished:completed":
             raise RunFailed(f"the run is {status}: {details}; see {self.folder / 'run.log'}")

@@ -35,7 +35,7 @@ class Meeting:
         self.post, self.settings, self.progress = post, settings, progress
         self.nodes: dict[int, int] = {}  # client -> its node
         self.greeted: set[int] = set()
-        self.sums: list[np.ndarray] = []  # of tables, as long as the scale is not agreed on
+        self.sums: dict[int, np.ndarray] = {}  # client -> of its table, until a scale is agreed on
         self.again: dict[int, tuple[int, int]] = {}  # node at rest -> round to greet it, pause
 
     def present(self, r: int) -> dict[int, int]:
@@ -101,7 +101,7 @@ class Meeting:
                 self._agree(about, answers[node])
                 told[node] = about
                 if about["kind"] == "table":
-                    self.sums.append(array_of(answers[node], "sums"))
+                    self.sums[about["number"]] = array_of(answers[node], "sums")
                 self.nodes[about["number"]] = node
             except UNREADABLE as problem:
                 self.post.log(f"node {node} is refused: {problem}")
@@ -139,7 +139,7 @@ class Meeting:
             return
         known["n_classes"] = max([known["n_classes"], *(a["n_classes"] for a in told.values())])
         if known["kind"] == "table":
-            scale = Scale.of_sums(np.stack(self.sums))
+            scale = Scale.of_sums(np.stack(list(self.sums.values())))
             marks = np.zeros(len(scale.mean))
             marks[scale.marked] = 1
             self.progress.scale = np.stack([scale.mean, scale.sd, marks])

@@ -41,6 +41,7 @@ def project(
     shape : of a sample, as the networks read it.
     samples : held-out samples that a site scores with.
     megabits : of the server's line, per second.
+    rnd : networks and budget; None: the default.
 
     Returns
     -------

@@ -27,7 +27,8 @@ class Settings:
     output : folder for results and checkpoint, absolute or from where the SuperLink was started.
     seed, rounds : as for :func:`rndcfl.simulate`.
     recluster_every : the paper's tau; 0 discovers again only when somebody new has come.
-    criterion, tolerance, alpha, min_effect, defence : as for :func:`rndcfl.discover`.
+    criterion, tolerance, alpha, min_effect, defence : as for :func:`rndcfl.discover`; the tolerance
+        counts with criterion ``"paper"`` only.
     steps : of the predictors' optimiser; 0 is the default of :class:`~rndcfl.predictors.RND`.
     model, lr, local_epochs, batch_size, aggregation : as for :func:`rndcfl.simulate`; a batch_size
         of 0 is full batch.
@@ -89,6 +90,9 @@ class Settings:
             raise InputError("defence 'robust' goes with criterion 'calibrated'")
         for name, low in (("seed", 0), ("rounds", 1), ("recluster_every", 0), ("min_clients", 1)):
             check_number(name, getattr(self, name), low, whole=True)
+        check_number("tolerance", self.tolerance, -1e9, 1e9)
+        if self.tolerance and self.criterion != "paper":
+            raise InputError("tolerance goes with criterion 'paper'; 'calibrated' takes none")
         check_number("alpha", self.alpha, 1e-12, 0.5)
         check_number("min_effect", self.min_effect, 0.0, 100.0)
         for name in ("hello", "discovery", "training", "evaluation"):

@@ -22,6 +22,7 @@ from rndcfl.simulation import simulate
 
 DATASET, SETTING = "fashion-mnist-mini", "rotation"
 NOVELTY, LOSS = 1e-5, 1e-3  # how far the run and the simulation may be apart: order of sums
+TABLES = ("history", "mail")
 SHARE_OVER_LEDGER = 0.15  # framing and polling, beside what has to travel
 
 
@@ -107,6 +108,8 @@ def try_out(
 
     Raises
     ------
+    InputError
+        If the folder holds such a run already.
     rndcfl.flower.loopback.RunFailed
         If Flower's run does not complete.
     """
@@ -132,9 +135,6 @@ def try_out(
         result, history, mail, up, down, seconds, clients, simulated,
         *_apart(result, history, simulated, novelty),
     )  # fmt: skip
-
-
-TABLES = ("history", "mail")
 
 
 def drawn_sites(nodes: int, dataset: str = DATASET) -> list[dict[str, Any]]:
