@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup reproduce test lab lint flower frameworks clean
+.PHONY: setup reproduce test lab lint flower frameworks dist release clean
 
 setup: $(READY)
 
@@ -36,5 +36,13 @@ flower: $(READY)
 frameworks: $(READY)
 	benchmarks/run.sh
 
+dist: $(READY)
+	$(BIN)/python -m hatchling build
+
+release: $(READY)
+	$(BIN)/rndcfl list --profile paper --check
+	$(BIN)/rndcfl verify
+	$(BIN)/python -m hatchling build
+
 clean:
-	rm -rf .venv .venv-fluke .venv-flower benchmarks/out papermill_runs/smoke papermill_runs/demo papermill_runs/interactive
+	rm -rf .venv .venv-fluke .venv-flower benchmarks/out dist papermill_runs/smoke papermill_runs/demo papermill_runs/interactive papermill_runs/verify

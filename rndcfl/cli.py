@@ -102,8 +102,8 @@ def reproduce(
     planned = runner.plan(profile, sorted(set(names)), parsed)
     minutes = sum(parameters.expected_minutes(job.name, profile) for job in planned)
     click.echo(
-        f"{len(planned)} notebooks, profile {profile}: about {minutes:.0f} minutes "
-        f"one after the other on one core, {jobs} at a time"
+        f"{len(planned)} notebooks, profile {profile}, {jobs} at a time: "
+        f"about {minutes:.0f} minutes on two cores if they ran one after the other"
     )
     ended = _run(planned, jobs, force)
     runner.manifest(profile)

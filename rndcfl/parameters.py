@@ -66,12 +66,12 @@ def declared(path: Path) -> dict[str, Parameter]:
 
 def profiles() -> dict[str, Any]:
     """The contents of ``notebooks/profiles.yaml``: per notebook, minutes and changed parameters."""
-    text = (paths.root() / "notebooks" / "profiles.yaml").read_text(encoding="utf-8")
+    text = (paths.sources() / "profiles.yaml").read_text(encoding="utf-8")
     return yaml.safe_load(text) or {}
 
 
 def expected_minutes(name: str, profile: str) -> float:
-    """Minutes a notebook takes on one core, as measured."""
+    """Minutes a notebook takes on two cores, as measured; see ``profiles.yaml``."""
     return float(profiles().get(name, {}).get("minutes", {}).get(profile, 0))
 
 

@@ -12,16 +12,28 @@ PROFILE_VARIABLE = "RNDCFL_PROFILE"
 
 
 def root() -> Path:
-    """The checkout: the folder that holds ``notebooks/``."""
+    """Where runs and figures go: the checkout, or the current folder where there is none."""
     for folder in (Path(__file__).resolve().parent.parent, Path.cwd()):
-        if (folder / "notebooks" / "profiles.yaml").is_file():
+        if _has_notebooks(folder):
             return folder
-    raise InputError("no notebooks/ found; run this in a checkout of rndcfl")
+    return Path.cwd()
+
+
+def sources() -> Path:
+    """Folder of the notebooks: the checkout's, or the copy that was installed with the package."""
+    for folder in (root(), Path(__file__).resolve().parent):
+        if _has_notebooks(folder):
+            return folder / "notebooks"
+    raise InputError("no notebooks/ found, neither in a checkout nor in the installed package")
+
+
+def _has_notebooks(folder: Path) -> bool:
+    return (folder / "notebooks" / "profiles.yaml").is_file()
 
 
 def notebooks() -> dict[str, Path]:
     """Name -> path of the numbered notebooks, in order."""
-    return {path.stem: path for path in sorted((root() / "notebooks").glob("[0-9][0-9]_*.ipynb"))}
+    return {path.stem: path for path in sorted(sources().glob("[0-9][0-9]_*.ipynb"))}
 
 
 def notebook_name(given: str) -> str:
@@ -52,20 +64,12 @@ def output(name: str) -> Path:
     """Folder for the results of notebook `name`; made if it is not there.
 
     The runner's, where the runner executes the notebook; otherwise (opened in JupyterLab, or
-    papermill by hand) ``papermill_runs/interactive/<name>`` in the checkout, or in the current
-    folder where there is none, as for a student's copy beside an installed package.
+    papermill by hand) ``papermill_runs/interactive/<name>``.
     """
     given = os.environ.get(OUTPUT_VARIABLE)
-    folder = Path(given) if given else _home() / "papermill_runs" / "interactive" / name
+    folder = Path(given) if given else root() / "papermill_runs" / "interactive" / name
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def _home() -> Path:
-    try:
-        return root()
-    except InputError:
-        return Path.cwd()
 
 
 def profile() -> str:

@@ -7,7 +7,7 @@ differ on another kind of machine. On the same kind, with the same versions, not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +30,18 @@ class Sample:
     parameters : what to change of the published run's parameters.
     tables : table -> column -> the most it may differ on another kind of machine. Every other
         column, but for those of :data:`UNREPEATABLE`, says which row it is.
+    rows : table -> which of its rows to compare, as a query; not named: all.
     """
 
     notebook: str
     parameters: dict[str, Any]
     tables: dict[str, dict[str, float]]
+    rows: dict[str, str] = field(default_factory=dict)
 
 
 def samples() -> dict[str, Sample]:
     """Name of the notebook -> its sample."""
-    text = (paths.root() / "notebooks" / "verify.yaml").read_text(encoding="utf-8")
+    text = (paths.sources() / "verify.yaml").read_text(encoding="utf-8")
     return {name: Sample(name, **about) for name, about in yaml.safe_load(text).items()}
 
 
@@ -54,27 +56,32 @@ def compare(sample: Sample, published: Path, again: Path) -> pd.DataFrame:
     """
     compared = []
     for table, bounds in sample.tables.items():
-        pairs = _paired(_read(published / f"{table}.csv"), _read(again / f"{table}.csv"), bounds)
+        whole, small = (_read(folder / f"{table}.csv") for folder in (published, again))
+        if table in sample.rows:
+            small = small.query(sample.rows[table]).reset_index(drop=True)
+        pairs = _paired(whole, small, bounds)
         for column, bound in bounds.items():
-            before, now = (pairs[f"{column}_{side}"].astype(float) for side in ("before", "now"))
-            same = (before == now) | (before.isna() & now.isna() & (pairs["_merge"] == "both"))
-            apart = ((before - now).abs() / before.abs().clip(lower=1)).fillna(np.inf).mask(same, 0)
+            before, now = (pairs[f"{column}_{side}"].to_numpy(float) for side in ("before", "now"))
+            neither = np.isnan(before) & np.isnan(now) & (pairs["_merge"] == "both").to_numpy()
+            same = (before == now) | neither
+            apart = np.abs(before - now) / np.maximum(np.abs(before), 1)
+            apart = np.where(same, 0, np.nan_to_num(apart, nan=np.inf))
             compared.append(
                 dict(table=table, column=column, numbers=len(same), identical=int(same.sum()),
-                     largest=apart.max(), bound=float(bound))
+                     largest=apart.max(initial=0), bound=float(bound))
             )  # fmt: skip
     return pd.DataFrame(compared)
 
 
 def passed(compared: pd.DataFrame, exactly: bool) -> pd.Series:
     """Whether each column is as published: to the bit, or within its bound."""
-    if exactly:
-        return compared["identical"] == compared["numbers"]
-    return (compared["numbers"] > 0) & (compared["largest"] <= compared["bound"])
+    near = compared["largest"] <= compared["bound"]
+    same = compared["identical"] == compared["numbers"]
+    return (compared["numbers"] > 0) & (same if exactly else near)
 
 
 def _read(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, float_precision="round_trip")
+    return pd.read_csv(path)
 
 
 def _paired(before: pd.DataFrame, now: pd.DataFrame, bounds: dict[str, float]) -> pd.DataFrame:

@@ -32,11 +32,19 @@ def test_root_is_the_current_folder_where_the_package_lies_in_no_checkout(tmp_pa
     assert paths.root() == tmp_path / "checkout"
 
 
-def test_no_checkout_is_an_error_of_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "__file__", str(tmp_path / "site-packages/rndcfl/paths.py"))
+def test_an_installed_package_brings_its_notebooks_and_works_in_the_current_folder(
+    tmp_path, monkeypatch
+):
+    installed = tmp_path / "site-packages" / "rndcfl"
+    monkeypatch.setattr(paths, "__file__", str(installed / "paths.py"))
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=r"no notebooks/ found.*checkout"):
-        paths.root()
+    with pytest.raises(InputError, match=r"no notebooks/ found"):
+        paths.notebooks()
+    make_checkout(installed)
+    assert list(paths.notebooks()) == NAMES
+    assert paths.sources() == installed / "notebooks"
+    assert paths.root() == tmp_path
+    assert paths.runs("demo") == tmp_path / "papermill_runs" / "demo"
 
 
 def test_notebooks_are_the_numbered_ones_in_order(checkout):
@@ -92,11 +100,8 @@ def test_an_empty_variable_names_no_folder(checkout, monkeypatch):
 
 
 def test_results_go_to_the_current_folder_where_there_is_no_checkout(tmp_path, monkeypatch):
-    def no_checkout():
-        raise InputError("no notebooks/ found")
-
     monkeypatch.delenv(paths.OUTPUT_VARIABLE, raising=False)
-    monkeypatch.setattr(paths, "root", no_checkout)
+    monkeypatch.setattr(paths, "__file__", str(tmp_path / "site-packages/rndcfl/paths.py"))
     monkeypatch.chdir(tmp_path)
     assert paths.output("00_x") == tmp_path / "papermill_runs" / "interactive" / "00_x"
     assert paths.output("00_x").is_dir()

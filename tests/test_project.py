@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from rndcfl import METHODS, SETTINGS, fingerprint, paths, runner
+from rndcfl import METHODS, SETTINGS, __version__, fingerprint, paths, runner, verify
 from rndcfl.metrics import exact
 
 ROOT = paths.root()
@@ -235,36 +235,55 @@ def test_readme_names_every_notebook_method_and_setting():
         assert f"`{name}`" in README, name
 
 
-def test_a_method_is_added_as_the_readme_says(stripe_clients, monkeypatch):
-    (block,) = re.findall(r"### Adding a method.*?```python\n(.*?)```", README, re.DOTALL)
+def blocks(text):
+    """The Python of a page, block by block."""
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+def test_a_method_and_a_setting_are_added_as_the_readme_says(monkeypatch):
+    _, block = blocks(README)
     monkeypatch.setitem(METHODS, "halves", None)  # taken out again after the test
-    names = dict(clients=stripe_clients(4))
+    monkeypatch.setitem(SETTINGS, "negatives", None)
+    names = {}
     exec(block, names)
     assert names["history"].labels.tolist() == [[0, 0, 1, 1]] * 2
+    light = [client.x.mean() > 0.5 for client in names["clients"]]
+    assert light == [False, True, False, True]
 
 
-def test_own_data_and_data_that_change_as_the_readme_says(stripe_clients):
-    own, changing, *_ = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+def test_own_data_as_the_readme_says(stripe_clients):
+    own, _ = blocks(README)
     names = {f"{k}{i}": getattr(client, k) for i, client in enumerate(stripe_clients(3, n=60))
              for k in "xy"}  # fmt: skip
     exec(own, names)
     assert names["labels"].tolist() == [0, 1, 0]
     assert names["history"].labels.tolist() == [[0, 1, 0]] * 20
+
+
+def test_more_uses_as_their_page_says():
+    changing, thousands, guarded = blocks((ROOT / "docs/using.md").read_text(encoding="utf-8"))
+    names = {}
     exec(changing, names)
     found, true = names["history"].labels, names["drift"].groups
     assert [len(set(found[r])) for r in range(4)] == [len(set(true(r))) for r in range(4)]
-
-
-def test_thousands_of_clients_as_the_readme_says():
-    (block,) = re.findall(r"## Thousands of clients.*?```python\n(.*?)```", README, re.DOTALL)
-    names = {}
-    exec(block, names)
+    exec(thousands, names)
     assert exact(names["many"].groups, names["labels"])
+    exec(guarded, names)
+    for result in ("robust", "private"):
+        assert exact(names["clients"].groups, names[result].labels)
+    assert names["history"].labels.shape == (2, 6)
 
 
 def test_links_of_the_readme_lead_somewhere():
     links = re.findall(r"\]\(([^)#:]+)\)", README)
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_version_is_the_same_everywhere():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert citation["version"] == __version__
+    assert f"\n## {__version__} ({citation['date-released']})\n" in changes
 
 
 # --- what is committed --------------------------------------------------------------------------
@@ -298,7 +317,20 @@ def test_published_runs_are_ok_and_a_warning_says_which_are_stale():
                 warnings.warn(f"published run of {job.name} is {state}", stacklevel=1)
 
 
-@pytest.mark.parametrize("name", ["SECURITY.md", "docs/teaching.md"])
+def test_figures_are_those_of_the_published_runs():
+    known = set()
+    for name in paths.notebooks():
+        found = verify.figures(paths.runs("paper") / name)
+        assert set(found.values()) <= {"as in the run"}, found
+        known |= set(found)
+    assert {path.stem for path in paths.figures().iterdir()} == known
+
+
+OTHER_PAGES = ["SECURITY.md", "CONTRIBUTING.md", "flower-app/README.md", "benchmarks/README.md"]
+OTHER_PAGES += [f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("name", OTHER_PAGES)
 def test_links_of_other_pages_lead_somewhere(name):
     path = ROOT / name
     links = re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8"))

@@ -14,6 +14,7 @@ The novelty matrix is the same but for rounding: a test holds the two against ea
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,7 +60,9 @@ def naive_novelty(
     target = frozen_target(plain.input_shape, rnd, seed)
     data, predictors = [], []
     n = len(plain)
-    with tqdm(total=n + n * n, desc="naive", leave=False, delay=2, disable=not progress) as bar:
+    # Only where it must be silent: given, `disable` overrules the variable TQDM_DISABLE.
+    silent: dict[str, Any] = {} if progress else {"disable": True}
+    with tqdm(total=n + n * n, desc="naive", leave=False, delay=2, **silent) as bar:
         for i, client in enumerate(plain):
             order = numpy_rng(seed, "samples", i).permutation(len(client))
             data.append(Skewed(client.x[order], patterns[i]))

@@ -113,7 +113,7 @@ class _Renderer(IPythonRenderer):
             return str(super().image(text, url, title))
         if ELSEWHERE.match(url):  # nothing is loaded from elsewhere
             return str(self.link(text or escape(url), url, title))
-        file = paths.root() / "notebooks" / unquote(url)
+        file = paths.sources() / unquote(url)
         if not file.is_file():
             return self.link(text or escape(url), url, title)
         return str(super().image(text, _data_url(file), title))

@@ -1,0 +1,108 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from rndcfl import parameters, paths, verify
+from rndcfl.verify import Sample, compare, passed
+
+PUBLISHED = pd.DataFrame({
+    "method": ["rnd", "rnd", "ifca", "ifca"], "tolerance": [np.nan, 0.5, np.nan, np.nan],
+    "ari": [1.0, 0.5, 1.0, np.nan], "novelty": [10.0, 0.1, 2.0, 3.0],
+    "seconds": [1.0, 2.0, 3.0, 4.0],
+})  # fmt: skip
+SAMPLE = Sample("02_discovery", {}, {"table": {"ari": 0, "novelty": 0.01}})
+
+
+@pytest.fixture
+def compared(tmp_path):
+    """Compare what `change` makes of the published table with it."""
+
+    def run(change, sample=SAMPLE):
+        for folder, table in (("before", PUBLISHED), ("now", change(PUBLISHED.copy()))):
+            (tmp_path / folder).mkdir()
+            table.to_csv(tmp_path / folder / "table.csv", index=False)
+        return compare(sample, tmp_path / "before", tmp_path / "now").set_index("column")
+
+    return run
+
+
+def test_a_sample_is_compared_row_by_row_whatever_its_order(compared):
+    found = compared(lambda table: table.iloc[[2, 0]].assign(seconds=9.0))
+    assert found["numbers"].tolist() == found["identical"].tolist() == [2, 2]
+    assert found["largest"].tolist() == [0, 0]
+    assert passed(found, exactly=True).all()
+
+
+def test_rows_of_one_name_are_compared_in_turn_and_nothing_equals_nothing(compared):
+    found = compared(lambda table: table.iloc[2:])
+    assert found["identical"].tolist() == [2, 2]
+
+
+def test_differences_are_relative_above_one_and_held_to_their_bound(compared):
+    def change(table):
+        table["novelty"] += [0.2, 0.002, 0, 0]
+        return table
+
+    found = compared(change)
+    assert found["largest"].tolist() == [0, pytest.approx(0.02)]
+    assert found["identical"].tolist() == [4, 2]
+    assert passed(found, exactly=False).tolist() == [True, False]
+
+
+def test_within_bounds_is_enough_for_another_machine_only(compared):
+    found = compared(lambda table: table.assign(novelty=table["novelty"] * 1.001))
+    assert passed(found, exactly=False).all()
+    assert passed(found, exactly=True).tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda table: table.replace({"method": {"ifca": "cfl"}}),
+        lambda table: table.assign(ari=np.nan),
+        lambda table: table.fillna({"ari": 1.0}),
+        lambda table: table.head(0),
+    ],
+)
+def test_rows_and_numbers_that_are_not_there_do_not_pass(compared, change):
+    found = compared(change)
+    assert not passed(found, exactly=False)["ari"]
+    assert not passed(found, exactly=True)["ari"]
+
+
+def test_rows_can_be_picked(compared):
+    picked = Sample("02_discovery", {}, SAMPLE.tables, {"table": "method == 'rnd'"})
+    found = compared(lambda table: table.replace({"method": {"ifca": "cfl"}}), picked)
+    assert found["identical"].tolist() == [2, 2]
+
+
+@pytest.mark.parametrize("name", verify.samples())
+def test_a_sample_is_part_of_what_was_published(name):
+    sample = verify.samples()[name]
+    whole = parameters.parameters_for(name, "paper", {})
+    small = parameters.parameters_for(name, "paper", sample.parameters)
+    for key in sample.parameters:
+        if isinstance(small[key], list):
+            assert set(small[key]) <= set(whole[key]), key
+    for table, bounds in sample.tables.items():
+        published = pd.read_csv(paths.runs("paper") / name / f"{table}.csv")
+        assert set(bounds) < set(published.columns)
+        if table in sample.rows:
+            assert len(published.query(sample.rows[table]))
+
+
+def test_figures_say_whether_they_are_those_of_the_run(tmp_path, monkeypatch):
+    run, published = tmp_path / "run", tmp_path / "figures"
+    monkeypatch.setattr(paths, "figures", lambda: published)
+    for folder in (run, published):
+        folder.mkdir()
+        for name in ("fig_a.json", "fig_a.csv", "fig_ab.json", "tab_b.json", "tab_b.csv"):
+            (folder / name).write_text(name)
+    (run / "suite.json").touch()
+    (published / "fig_a.csv").write_text("other")
+    (published / "tab_b.csv").unlink()
+    assert verify.figures(run) == {
+        "fig_a": "not as in the run: fig_a.csv",
+        "fig_ab": "as in the run",
+        "tab_b": "missing: tab_b.csv",
+    }
