@@ -155,7 +155,10 @@ def _say_where(ended: list[tuple[Any, dict[str, Any]]]) -> None:
 @click.option("--profile", type=click.Choice(PROFILES), default="demo", show_default=True)
 @click.option("--check", is_flag=True, help="Exit with 1 unless all is fresh.")
 def list_(profile: str, check: bool) -> None:
-    """Show the notebooks: parameters, expected minutes and state; of paper also the figures."""
+    """Show the notebooks: parameters, expected minutes and state.
+
+    With profile paper also the state of the published figures.
+    """
     from rndcfl import parameters, paths, runner, verify
 
     fresh = True
@@ -179,8 +182,11 @@ def list_(profile: str, check: bool) -> None:
 @click.option("--only", multiple=True, metavar="NN", help="Only this notebook; may be repeated.")
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True)
 def verify_(only: tuple[str, ...], jobs: int) -> None:
-    """Compute a sample of the published numbers again and compare: to the bit on the same kind of
-    machine, else within the bounds of notebooks/verify.yaml."""
+    """Compute a sample of the published numbers again.
+
+    They must be the same to the bit on the same kind of machine, and within the bounds of
+    notebooks/verify.yaml on another.
+    """
     from rndcfl import fingerprint, paths, runner, verify
 
     samples = verify.samples()
