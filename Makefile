@@ -42,7 +42,7 @@ dist: $(READY)
 release: $(READY)
 	$(BIN)/rndcfl list --profile paper --check
 	$(BIN)/rndcfl verify
-	$(BIN)/python -m hatchling build
+	$(MAKE) dist
 
 clean:
 	rm -rf .venv .venv-fluke .venv-flower benchmarks/out dist papermill_runs/smoke papermill_runs/demo papermill_runs/interactive papermill_runs/verify

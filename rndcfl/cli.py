@@ -136,19 +136,24 @@ def _say_where(ended: list[tuple[Any, dict[str, Any]]]) -> None:
     from rndcfl import paths
 
     for job, record in sorted(ended, key=lambda pair: pair[0].name):
-        if record["status"] == "killed":
-            click.echo(f"{job.name} was killed; run the same command again to go on", err=True)
-            continue
         if record["status"] not in ("fresh", "ok"):
-            failed = job.folder.with_name(f"{job.folder.name}.failed")
-            click.echo(
-                f"{job.name} failed; look at {paths.shown(failed / 'notebook.ipynb')}", err=True
-            )
+            _say_failed(job, record)
             continue
         for path in sorted(job.folder.glob("*.png")):
             click.echo(f"figure  {paths.shown(path)}")
     if any(job.published for job, _ in ended):
         click.echo(f"published figures and tables: {paths.shown(paths.figures())}")
+
+
+def _say_failed(job: Any, record: dict[str, Any]) -> None:
+    from rndcfl import paths
+
+    failed = job.folder.with_name(f"{job.folder.name}.failed")
+    if record["status"] == "killed":
+        told = "was killed; run the same command again to go on"
+    else:
+        told = f"failed; look at {paths.shown(failed / 'notebook.ipynb')}"
+    click.echo(f"{job.name} {told}", err=True)
 
 
 @main.command("list")
@@ -200,27 +205,28 @@ def verify_(only: tuple[str, ...], jobs: int) -> None:
     changes = {name: samples[name].parameters for name in names}
     planned = [runner.apart(job, "verify") for job in runner.plan("paper", names, changes)]
     here = {"machine": fingerprint.machine(), "versions": fingerprint.versions()}
-    told = []
-    for job, record in _run(planned, jobs, force=True):
+    told, failed = [], False
+    for job, record in sorted(_run(planned, jobs, force=True), key=lambda pair: pair[0].name):
         if record["status"] != "ok":
-            told.append(pd.DataFrame([dict(notebook=job.name, table=record["status"])]))
+            _say_failed(job, record)
+            failed = True
             continue
         run = runner.record_of(published[job.name].folder) or {}
         exactly = {key: run.get(key) for key in here} == here
         found = verify.compare(samples[job.name], published[job.name].folder, job.folder)
         found.insert(0, "notebook", job.name)
-        told.append(found.assign(
-            wanted="the same bits" if exactly else "within bounds",
-            passed=verify.passed(found, exactly),
-        ))  # fmt: skip
-    table = pd.concat(told).sort_values("notebook", kind="stable").fillna({"passed": False})
-    click.echo(table.to_string(index=False))
-    click.echo(
-        f"{table['numbers'].sum():.0f} numbers of {len(names)} notebooks computed again, "
-        f"{table['identical'].sum():.0f} identical to the bit; "
-        + ("verified" if table["passed"].all() else "NOT as published")
-    )
-    if not table["passed"].all():
+        wanted = "the same bits" if exactly else "within bounds"
+        told.append(found.assign(wanted=wanted, passed=verify.passed(found, exactly)))
+    if told:
+        table = pd.concat(told)
+        failed |= not table["passed"].all()
+        click.echo(table.to_string(index=False))
+        click.echo(
+            f"{table['numbers'].sum()} numbers of {len(told)} notebooks computed again, "
+            f"{table['identical'].sum()} identical to the bit"
+        )
+    click.echo("NOT as published" if failed else "verified")
+    if failed:
         sys.exit(1)
 
 

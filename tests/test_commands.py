@@ -1,4 +1,8 @@
-"""Every command in README and docs is run: here, or by the test that is named here."""
+"""Every command in README and docs is run: here, or by the test that is named here.
+
+Of make's targets only what they would run is asked; what only a network or another program has is
+listed as not run.
+"""
 
 import os
 import re
@@ -167,6 +171,7 @@ def test_commands_of_the_runner_as_they_are(small):
     shown = printed["rndcfl list --profile paper --check"]
     assert re.search(r"03_federated_training .* fresh\n(.*\n)+ +figures/tab_squares +fresh", shown)
     assert "4 numbers of 1 notebooks computed again, 4 identical" in printed["rndcfl verify"]
+    assert printed["rndcfl verify"].endswith("\nverified\n")
 
     # What was published by other code, or touched since, is found.
     table = small / "figures" / "tab_squares.csv"
@@ -175,8 +180,18 @@ def test_commands_of_the_runner_as_they_are(small):
         typed("rndcfl list --profile paper --check", small, small)
     run = small / "papermill_runs" / "paper" / "03_federated_training" / "tab_squares.csv"
     run.write_text(run.read_text().replace("3,9", "3,9.1"))
-    with pytest.raises(AssertionError, match=r"4 numbers .*, 3 identical to the bit; NOT as pub"):
+    with pytest.raises(AssertionError, match=r"4 numbers .*, 3 identical to the bit\s+NOT as pub"):
         typed("rndcfl verify", small, small)
+
+    # A sample that does not run is no traceback.
+    notebook = small / "notebooks" / "03_federated_training.ipynb"
+    write_notebook(notebook, "1 / 0")
+    broken = nbformat.read(notebook, as_version=4)
+    broken.cells[0].source += "\nrounds = 3  # type: int  rounds"
+    nbformat.write(broken, notebook)
+    with pytest.raises(AssertionError, match=r"NOT as published\s+03_\w+ failed; look at") as told:
+        typed("rndcfl verify", small, small)
+    assert "Traceback" not in str(told.value)
 
 
 @pytest.mark.parametrize("command", SMALLER)
@@ -255,7 +270,6 @@ def test_the_sdist_is_the_repository_without_the_published_run(built, tmp_path):
         *("docs/using.md", "flower-app/README.md", "figures/fig_recovery.csv"),
         "rndcfl/data/fashion-mnist-t10k-images-idx3-ubyte.gz",
     ]
-
     assert [name for name in wanted if not (root / name).is_file()] == []
     assert not (root / "papermill_runs").exists()
     assert sum(path.stat().st_size for path in Path(root).rglob("*") if path.is_file()) < 30e6
