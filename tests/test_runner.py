@@ -211,6 +211,22 @@ def test_how_a_run_ended_is_recorded(checkout, monkeypatch, cell, status, error)
     assert beside(job().folder) == ["00_tiny.failed"]
 
 
+SLOW = """\
+import time
+kernel = get_ipython().kernel
+answer = kernel.shell_handlers["kernel_info_request"]
+async def slow(*request):
+    await answer(*request)
+    time.sleep(5)
+kernel.shell_handlers["kernel_info_request"] = slow"""
+
+
+def test_a_kernel_that_is_still_busy_when_it_is_ended_prints_no_error(checkout, capfd):
+    write_notebook(checkout, WRITE, SLOW)
+    assert runner.execute(job())["status"] == "ok"
+    assert "KeyboardInterrupt" not in "".join(capfd.readouterr())
+
+
 def interrupt(monkeypatch, job):
     """Begin a run that finishes its first table and is then interrupted."""
 

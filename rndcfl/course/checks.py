@@ -83,6 +83,7 @@ def _executed(notebook: NotebookNode, name: str, profile: str) -> NotebookNode:
         client = NotebookClient(
             ready, timeout=CELL_TIMEOUT, kernel_name="python3", allow_errors=True,
             resources={"metadata": {"path": folder}},
+            extra_arguments=["--IPKernelApp.log_level=50"],  # its last interrupt is no error
         )  # fmt: skip
         return client.execute(env=env)
 
