@@ -172,6 +172,23 @@ def test_check_runs_a_students_copy_and_says_what_is_wrong(tmp_path):
     assert said["00-e4"].startswith("WRONG  Exercise 4: put a list")
 
 
+def test_an_answer_that_never_ends_is_a_wrong_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(checks, "CELL_TIMEOUT", 5)
+    path = tmp_path / "00_start_here.ipynb"
+    notebook = nbformat.read(NOTEBOOKS["00_start_here"], as_version=4)
+    endless, other = (exercises(notebook)[f"00-e{k}"] for k in (2, 3))
+    endless["starter"].source = "while True:\n    pass"
+    parameters = [c for c in notebook.cells if tags(c) & {"parameters"}]
+    notebook.cells = [*parameters, *(e[p] for e in (endless, other) for p in ("starter", "check"))]
+    nbformat.write(notebook, path)
+    answers = checks.check(path)
+    assert [(answer.exercise, answer.right) for answer in answers] == [
+        ("00-e2", False), ("00-e3", False),
+    ]  # fmt: skip
+    assert answers[0].says == "the answer's cell ended: KeyboardInterrupt"
+    assert answers[1].says == "Exercise 3: name a setting"
+
+
 def test_a_copy_that_fails_before_its_exercises_is_told(tmp_path):
     path = tmp_path / "00_start_here.ipynb"
     notebook = nbformat.read(NOTEBOOKS["00_start_here"], as_version=4)

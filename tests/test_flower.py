@@ -18,6 +18,7 @@ from rndcfl.errors import InputError
 from rndcfl.flower import app_folder, loaders
 from rndcfl.flower.coordinator import Coordinator
 from rndcfl.flower.discovering import Found, among, renamed
+from rndcfl.flower.projection import project
 from rndcfl.flower.records import pack_row, unpack_row
 from rndcfl.flower.server_app import app as server_app
 from rndcfl.flower.settings import NODES_OWN, Settings
@@ -612,3 +613,9 @@ def test_files_that_cannot_be_read_are_refused(tmp_path):
     (tmp_path / "f.csv").write_bytes(b"")
     with pytest.raises(InputError, match=r"f\.csv cannot be read as CSV"):
         loaders.read_csv(str(tmp_path / "f.csv"))
+
+
+@pytest.mark.parametrize("landmarks", [1, 65, 2.5])
+def test_a_projection_wants_as_many_landmarks_as_a_profile_holds(landmarks):
+    with pytest.raises(InputError, match="landmarks must be a whole number from 2 to 64"):
+        project([100], landmarks, (1, 8, 8), 10, 100.0)

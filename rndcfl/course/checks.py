@@ -18,7 +18,7 @@ from rndcfl.errors import InputError
 from rndcfl.executed import error_in
 from rndcfl.parameters import parameters_for
 
-CELL_TIMEOUT = 3600  # seconds
+CELL_TIMEOUT = 600  # seconds; a cell that takes longer is interrupted
 OF_AN_EXERCISE = ("starter", "solution", "check")
 
 
@@ -34,6 +34,7 @@ class Answer:
 def check(path: Path, profile: str = "smoke") -> list[Answer]:
     """Execute a student's copy to its end and collect what its checks say.
 
+    A cell that takes longer than ten minutes is interrupted, and the next one begins.
     It runs the student's code, as opening the notebook would, with results in a folder that is
     thrown away. The exercises have sizes of their own, so the smallest profile will do.
 
@@ -81,19 +82,24 @@ def _executed(notebook: NotebookNode, name: str, profile: str) -> NotebookNode:
     with tempfile.TemporaryDirectory() as folder:
         env = {**os.environ, paths.OUTPUT_VARIABLE: folder, "TQDM_DISABLE": "1"}
         client = NotebookClient(
-            ready, timeout=CELL_TIMEOUT, kernel_name="python3", allow_errors=True,
-            resources={"metadata": {"path": folder}},
+            ready, timeout=CELL_TIMEOUT, interrupt_on_timeout=True, allow_errors=True,
+            kernel_name="python3", resources={"metadata": {"path": folder}},
             extra_arguments=["--IPKernelApp.log_level=50"],  # its last interrupt is no error
         )  # fmt: skip
         return client.execute(env=env)
 
 
 def _answers(executed: NotebookNode) -> Iterator[Answer]:
+    errors: dict[str, str] = {}  # exercise -> what its answer ended in
     for cell in executed.cells:
+        error = error_in(nbformat.from_dict({"cells": [cell]}))
+        if error and tagged(cell, "starter"):
+            errors[exercise(cell)] = error.rstrip(": ")
         if tagged(cell, "check"):
-            error = error_in(nbformat.from_dict({"cells": [cell]}))
             printed = "".join(o.text for o in cell.outputs if o.get("name") == "stdout")
             says = re.sub(r"^AssertionError: ", "", error) if error else printed.strip()
+            if error and exercise(cell) in errors:
+                says = f"the answer's cell ended: {errors[exercise(cell)]}"
             yield Answer(exercise(cell), error is None, says)
 
 

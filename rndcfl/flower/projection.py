@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from rndcfl.errors import check_number
 from rndcfl.flower.records import count_bytes, pack_row, record
 from rndcfl.grouping import Profiles
 from rndcfl.judging import judge
@@ -49,7 +50,13 @@ def project(
         Per mode and number of sites: kb_up and kb_down of a site, gb in all, wire_seconds,
         site_seconds (scoring), server_seconds (grouping), server_mb (bank, rows and what they are
         unpacked to).
+
+    Raises
+    ------
+    InputError
+        Unless landmarks is between 2 and :data:`~rndcfl.novelty.MAX_PROFILE`.
     """
+    check_number("landmarks", landmarks, 2, MAX_PROFILE, whole=True)
     rnd = rnd or RND()
     width, each = packed_width(shape, rnd), _scoring_seconds(shape, samples, rnd)
     pair, client = _grouping_seconds(landmarks)
