@@ -189,7 +189,7 @@ def test_commands_of_the_runner_as_they_are(small):
     broken = nbformat.read(notebook, as_version=4)
     broken.cells[0].source += "\nrounds = 3  # type: int  rounds"
     nbformat.write(broken, notebook)
-    failed = r"NOT as published\n(.*\n)*03_\w+ failed; look at"
+    failed = r"NOT as published\n(.*\n)*\s*03_\w+ failed; look at"
     with pytest.raises(AssertionError, match=failed) as told:
         typed("rndcfl verify", small, small)
     assert "Traceback" not in str(told.value) and "KeyboardInterrupt" not in str(told.value)
