@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import papermill
 import yaml
 
 from rndcfl import paths
@@ -54,6 +53,8 @@ def _as(kind: type, given: Any) -> Any:
 
 def declared(path: Path) -> dict[str, Parameter]:
     """Name -> parameter of the notebook at `path`, as papermill reads them."""
+    import papermill  # takes a second and a half, which commands without notebooks need not wait
+
     logging.getLogger("papermill").setLevel(logging.ERROR)
     found = papermill.inspect_notebook(str(path))
     return {
