@@ -20,7 +20,15 @@ from rndcfl.predictors import RND
 configuration.set_hypothesis_home_dir(tempfile.gettempdir())
 settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
 settings.load_profile("repeatable")
-torch.set_num_threads(1)  # tiny tensors; two test processes share two cores
+torch.set_num_threads(1)  # tiny tensors; test processes share the cores
+
+# Begun first: they wait for other processes, and at the end everybody would wait for them.
+LONG = ["test_flower_loopback", "test_notebooks", "test_commands", "test_crash", "test_cli"]
+
+
+def pytest_collection_modifyitems(items):
+    place = {f"{name}.py": i for i, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONG)))
 
 
 def stripes(n, n_classes, rng):
