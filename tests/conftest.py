@@ -20,7 +20,9 @@ from rndcfl.predictors import RND
 configuration.set_hypothesis_home_dir(tempfile.gettempdir())
 settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
 settings.load_profile("repeatable")
-torch.set_num_threads(1)  # tiny tensors; test processes share the cores
+# Tiny tensors, and test processes that share the cores: one thread each, in what they start, too.
+torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
 
 # Begun first: they wait for other processes, and at the end everybody would wait for them.
 LONG = ["test_flower_loopback", "test_notebooks", "test_commands", "test_crash", "test_cli"]

@@ -103,8 +103,11 @@ def end(process, seconds=60):
 def kill(process, what):
     """Kill -9 a command, its worker, its kernel, or all of them; whether there was one to kill."""
     family = process.children(recursive=True)
-    kernels = [p for p in family if "ipykernel_launcher" in " ".join(p.cmdline())]
-    workers = [p for p in family if p.ppid() == process.pid]
+    workers, kernels = [], []
+    for member in family:
+        with contextlib.suppress(psutil.NoSuchProcess):  # it may just have ended
+            workers += [member] * (member.ppid() == process.pid)
+            kernels += [member] * ("ipykernel_launcher" in " ".join(member.cmdline()))
     victims = dict(all=[process, *family], command=[process], worker=workers, kernel=kernels)[what]
     for victim in victims:
         with contextlib.suppress(psutil.NoSuchProcess):
