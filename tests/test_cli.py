@@ -134,16 +134,17 @@ def test_python_m_is_the_same_as_the_entry_point(monkeypatch, capsys):
 # --- list ---------------------------------------------------------------------------------------
 
 
-def test_list_shows_every_notebook_with_parameters_minutes_and_state():
-    result = rndcfl_("list", "--profile", "smoke")
+@pytest.mark.parametrize("typed, profile", [("list", "demo"), ("list --profile paper", "paper")])
+def test_list_shows_every_notebook_with_parameters_minutes_and_state(typed, profile):
+    result = rndcfl_(*typed.split())
     assert result.exit_code == 0
     blocks = dict(re.findall(r"^(\d\d_\w+) +(.*(?:\n +.*)*)", result.output, re.MULTILINE))
     assert list(blocks) == list(paths.notebooks())
     for name, block in blocks.items():
-        minutes = parameters.expected_minutes(name, "smoke")
+        minutes = parameters.expected_minutes(name, profile)
         head = block.splitlines()[0]
         assert re.fullmatch(rf"{minutes:.1f} min  (fresh|stale \(.+\)|missing|failed)", head)
-        for key, value in parameters.parameters_for(name, "smoke", {}).items():
+        for key, value in parameters.parameters_for(name, profile, {}).items():
             assert f"    {key} = {value!r} " in block
         for p in parameters.declared(paths.notebooks()[name]).values():
             assert p.help in block

@@ -1,8 +1,14 @@
+import re
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
-from rndcfl import parameters, paths, verify
+from rndcfl import parameters, paths, runner, verify
+from rndcfl.cli import main
 from rndcfl.verify import Sample, compare, passed
 
 PUBLISHED = pd.DataFrame({
@@ -106,3 +112,54 @@ def test_figures_say_whether_they_are_those_of_the_run(tmp_path, monkeypatch):
         "fig_ab": "as in the run",
         "tab_b": "missing: tab_b.csv",
     }
+
+
+# --- the command, with copies of the published run for what it computes -------------------------
+
+
+@pytest.fixture
+def verified(tmp_path, monkeypatch):
+    """``rndcfl verify --only 03`` when running it again gives the published run, changed."""
+
+    def typed(change=lambda folder: None):
+        def reproduce(jobs, workers, force):
+            for job in jobs:
+                shutil.copytree(paths.runs("paper") / job.name, job.folder)
+                yield job, change(job.folder) or {"status": "ok", "seconds": 1.0}
+
+        monkeypatch.setattr(runner, "apart", lambda job, _: replace(job, folder=tmp_path / "again"))
+        monkeypatch.setattr(runner, "reproduce", reproduce)
+        return CliRunner().invoke(main, ["verify", "--only", "03"], prog_name="rndcfl")
+
+    return typed
+
+
+def test_the_published_run_is_as_published(verified):
+    result = verified()
+    assert result.exit_code == 0, result.output
+    assert result.stdout.endswith("\nverified\n")
+    ((numbers, identical),) = re.findall(r"(\d+) numbers of 1 .*, (\d+) identical", result.stdout)
+    assert 0 < int(numbers) == int(identical)
+
+
+def test_one_other_number_is_not_as_published(verified):
+    table, bounds = next(iter(verify.samples()["03_federated_training"].tables.items()))
+
+    def change(folder):
+        found = pd.read_csv(folder / f"{table}.csv")
+        found.loc[0, next(iter(bounds))] += 1
+        found.to_csv(folder / f"{table}.csv", index=False)
+
+    result = verified(change)
+    assert result.exit_code == 1
+    assert result.stdout.endswith("\nNOT as published\n")
+    ((numbers, identical),) = re.findall(r"(\d+) numbers of 1 .*, (\d+) identical", result.stdout)
+    assert int(identical) == int(numbers) - 1
+
+
+def test_a_sample_that_does_not_run_is_told_in_a_line(verified):
+    result = verified(lambda folder: {"status": "failed", "error": "ZeroDivisionError"})
+    assert result.exit_code == 1
+    assert result.stdout.endswith("FAILED: ZeroDivisionError\nNOT as published\n")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("03_federated_training failed; look at ")
