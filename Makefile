@@ -19,7 +19,7 @@ reproduce: $(READY)
 
 test: $(READY)
 	$(BIN)/pytest -rs tests/test_jupyterlab.py  # alone: a browser and a kernel want both cores
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -rs --ignore tests/test_jupyterlab.py
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -rs --ignore tests/test_jupyterlab.py
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks
