@@ -11,6 +11,9 @@ import nbformat
 from rndcfl import paths
 from rndcfl.files import write_whole
 
+# A kernel is ended by an interrupt; one that is still busy would print that as an error.
+QUIET_KERNEL = ("--IPKernelApp.log_level=50",)
+
 
 def told(problem: Exception, first: bool) -> str:
     """The line of an error's text that says most: the first of a time-out, else the last."""

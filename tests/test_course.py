@@ -173,7 +173,7 @@ def test_check_runs_a_students_copy_and_says_what_is_wrong(tmp_path):
 
 
 def test_an_answer_that_never_ends_is_a_wrong_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(checks, "CELL_TIMEOUT", 5)
+    monkeypatch.setattr(checks, "CELL_TIMEOUT", 10)
     path = tmp_path / "00_start_here.ipynb"
     notebook = nbformat.read(NOTEBOOKS["00_start_here"], as_version=4)
     endless, other = (exercises(notebook)[f"00-e{k}"] for k in (2, 3))

@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 from rndcfl import paths
 from rndcfl.course.copies import tagged
 from rndcfl.errors import InputError
-from rndcfl.executed import error_in
+from rndcfl.executed import QUIET_KERNEL, error_in
 from rndcfl.parameters import parameters_for
 
 CELL_TIMEOUT = 600  # seconds; a cell that takes longer is interrupted
@@ -84,7 +84,7 @@ def _executed(notebook: NotebookNode, name: str, profile: str) -> NotebookNode:
         client = NotebookClient(
             ready, timeout=CELL_TIMEOUT, interrupt_on_timeout=True, allow_errors=True,
             kernel_name="python3", resources={"metadata": {"path": folder}},
-            extra_arguments=["--IPKernelApp.log_level=50"],  # its last interrupt is no error
+            extra_arguments=QUIET_KERNEL,
         )  # fmt: skip
         return client.execute(env=env)
 
