@@ -95,7 +95,7 @@ def test_a_killed_node_does_not_stop_the_run_and_a_killed_server_goes_on(folder)
         assert result["labels"] == {"0": 0, "1": 1}
 
         # The server dies in the middle of a round, and is started again.
-        thread, results = run(rounds=2, output="results")
+        thread, results = run(rounds=3, output="results")
         until(lambda: said(log, "round 1: 2 clients, mean accuracy"))
         loopback.kill("superlink")
         thread.join(PATIENCE)
@@ -105,8 +105,8 @@ def test_a_killed_node_does_not_stop_the_run_and_a_killed_server_goes_on(folder)
         loopback.start_link()
         for i in (0, 1):
             loopback.start_node(i)
-        result = loopback.run(**asked, rounds=2, output="results")
-        assert result["finished"] and result["rounds"] == 2
+        result = loopback.run(**asked, rounds=3, output="results")
+        assert result["finished"] and result["rounds"] == 3
         assert re.search("going on with round 2", log.read_text())
         assert result["labels"] == {"0": 0, "1": 1}
 
