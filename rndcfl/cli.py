@@ -92,21 +92,21 @@ def reproduce(
     profile: str, only: tuple[str, ...], changes: tuple[str, ...], jobs: int, force: bool
 ) -> None:
     """Execute the notebooks and say where their figures are. Resumes where it was interrupted."""
-    from rndcfl import parameters, paths, runner
+    from rndcfl import parameters, paths, planning
 
     parsed = parameters.parse_changes(changes)
     names = [paths.notebook_name(name) for name in only] or list(paths.notebooks())
     for name in parsed:
         if name not in names:
             raise InputError(f"--set names notebook {name}, which --only leaves out")
-    planned = runner.plan(profile, sorted(set(names)), parsed)
+    planned = planning.plan(profile, sorted(set(names)), parsed)
     minutes = sum(parameters.expected_minutes(job.name, profile) for job in planned)
     click.echo(
         f"{len(planned)} notebooks, profile {profile}, {jobs} at a time: "
         f"about {minutes:.0f} minutes on two cores if they ran one after the other"
     )
     ended = _run(planned, jobs, force)
-    runner.manifest(profile)
+    planning.manifest(profile)
     _say_where(ended)
     if any(record["status"] not in ("fresh", "ok") for _, record in ended):
         sys.exit(1)
@@ -164,12 +164,12 @@ def list_(profile: str, check: bool) -> None:
 
     With profile paper also the state of the published figures.
     """
-    from rndcfl import parameters, paths, runner, verify
+    from rndcfl import parameters, paths, planning, verify
 
     fresh = True
-    for job in runner.plan(profile, list(paths.notebooks()), {}):
+    for job in planning.plan(profile, list(paths.notebooks()), {}):
         minutes = parameters.expected_minutes(job.name, profile)
-        state = runner.state(job)
+        state = planning.state(job)
         click.echo(f"{job.name:<24} {minutes:5.1f} min  {state}")
         fresh &= state == "fresh"
         for p in parameters.declared(paths.notebooks()[job.name]).values():
@@ -192,18 +192,18 @@ def verify_(only: tuple[str, ...], jobs: int) -> None:
     They must be the same to the bit on the same kind of machine, and within the bounds of
     notebooks/verify.yaml on another.
     """
-    from rndcfl import fingerprint, paths, runner, verify
+    from rndcfl import fingerprint, paths, planning, verify
 
     samples = verify.samples()
     names = sorted({paths.notebook_name(name) for name in only} or samples)
     for name in names:
         check_name("notebook with a sample", name, samples)
-    published = {job.name: job for job in runner.plan("paper", names, {})}
+    published = {job.name: job for job in planning.plan("paper", names, {})}
     for name, job in published.items():
-        if runner.state(job) in ("missing", "failed"):
+        if planning.state(job) in ("missing", "failed"):
             raise InputError(f"notebook {name} has no published run in {paths.shown(job.folder)}")
     changes = {name: samples[name].parameters for name in names}
-    planned = [runner.apart(job, "verify") for job in runner.plan("paper", names, changes)]
+    planned = [planning.apart(job, "verify") for job in planning.plan("paper", names, changes)]
     here = {"machine": fingerprint.machine(), "versions": fingerprint.versions()}
     told, failed = [], False
     for job, record in sorted(_run(planned, jobs, force=True), key=lambda pair: pair[0].name):
@@ -211,7 +211,7 @@ def verify_(only: tuple[str, ...], jobs: int) -> None:
             _say_failed(job, record)
             failed = True
             continue
-        run = runner.record_of(published[job.name].folder) or {}
+        run = planning.record_of(published[job.name].folder) or {}
         exactly = {key: run.get(key) for key in here} == here
         found = verify.compare(samples[job.name], published[job.name].folder, job.folder)
         found.insert(0, "notebook", job.name)

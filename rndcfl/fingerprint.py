@@ -1,4 +1,4 @@
-"""Fingerprints of what a result depends on: notebook, computing modules, data, versions."""
+"""Fingerprints of what a result depends on: notebook, package, data, versions."""
 
 from __future__ import annotations
 
@@ -14,18 +14,11 @@ from typing import Any
 
 import torch
 
+from rndcfl.computing import computing
 from rndcfl.datasets import data_files
+from rndcfl.definitions import table
 
-# These only run, time, draw and place: a change in them changes no number but seconds. (Over Flower
-# the computing modules are asked by message; a test holds the answers to those of `simulate`.)
-NOT_COMPUTING = {
-    "__init__.py", "__main__.py", "bench", "cli.py", "course", "discover_command.py",
-    "drawing.py", "executed.py", "figures", "fingerprint.py", "flower", "interactive.py",
-    "locks.py", "parameters.py", "paths.py", "reading", "results.py", "runner.py", "verify.py",
-    "workers.py",
-}  # fmt: skip
 NO_RESULT = {"parameters", "interactive", "starter", "solution", "check"}  # tags of cells
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "torch", "matplotlib", "papermill")
 
 
@@ -37,26 +30,12 @@ def digest(value: Any) -> str:
 
 @lru_cache(maxsize=1)
 def source_hash() -> str:
-    """Fingerprint of the package's computing modules, comments and docstrings left out."""
-    package = Path(__file__).parent
-    parts = {
-        str(path.relative_to(package)): _code(path)
-        for path in sorted(package.rglob("*.py"))
-        if path.relative_to(package).parts[0] not in NOT_COMPUTING
-    }
-    return digest(parts)
+    """Fingerprint of all that the package defines; see :mod:`rndcfl.definitions`."""
+    return digest(table())
 
 
-def _code(path: Path) -> str:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, DOCUMENTED) and ast.get_docstring(node):
-            node.body = node.body[1:]
-    return ast.unparse(tree)
-
-
-def notebook_hash(path: Path) -> str:
-    """Fingerprint of a notebook's code that computes results.
+def notebook_code(path: Path) -> list[str]:
+    """A notebook's code that computes results, a text per cell.
 
     The parameters' values count on their own; no result depends on exercises or on pictures to
     play with.
@@ -65,7 +44,13 @@ def notebook_hash(path: Path) -> str:
 
     cells = nbformat.read(path, as_version=4).cells
     code = [cell for cell in cells if cell.cell_type == "code"]
-    return digest([c.source for c in code if not NO_RESULT & set(c.metadata.get("tags", []))])
+    counting = [c for c in code if not NO_RESULT & set(c.metadata.get("tags", []))]
+    return [ast.unparse(computing(ast.parse(c.source))) for c in counting]
+
+
+def notebook_hash(path: Path) -> str:
+    """Fingerprint of :func:`notebook_code`."""
+    return digest(notebook_code(path))
 
 
 def data_hash(datasets: list[str]) -> str | None:

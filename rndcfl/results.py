@@ -21,6 +21,7 @@ from rndcfl import drawing, paths
 from rndcfl.datasets import Dataset, load_dataset, named
 from rndcfl.files import write_whole
 from rndcfl.fingerprint import commit, source_hash, versions
+from rndcfl.reached import unrecorded
 
 
 @dataclass
@@ -92,6 +93,7 @@ class Results:
         )
         write_whole(self.folder / f"{id}.json", text + "\n")
 
+    @unrecorded
     def provenance(self) -> dict[str, Any]:
         """Where a result comes from: notebook, parameters, data, code, versions, device, date."""
         about: dict[str, Any] = {

@@ -15,91 +15,23 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from rndcfl import executed, paths
-from rndcfl.datasets import named
-from rndcfl.errors import check_name
+from rndcfl import definitions, executed, paths, reached
 from rndcfl.files import WriteError, cannot_write, remove_leftovers, write_whole
-from rndcfl.fingerprint import (
-    commit,
-    data_hash,
-    digest,
-    machine,
-    notebook_hash,
-    source_hash,
-    versions,
-)
+from rndcfl.fingerprint import commit, machine, notebook_code, versions
 from rndcfl.locks import lock
-from rndcfl.networks import MODELS
-from rndcfl.parameters import parameters_for
-from rndcfl.settings import SETTINGS
+from rndcfl.planning import Job, beside, record_of, state
 from rndcfl.workers import side_by_side
 
+REACHED = "reached.txt"  # definitions that a run has executed so far
 CELL_TIMEOUT = 3600  # seconds
 KILLED = {"status": "killed", "error": "its process was killed, perhaps for want of memory"}
 LINGER = 2  # seconds; a kernel looks once a second whether the process that started it lives
-
-
-@dataclass(frozen=True)
-class Job:
-    """One notebook to execute, and all that its results depend on."""
-
-    name: str
-    profile: str
-    parameters: dict[str, Any]
-    folder: Path
-    inputs: dict[str, Any]
-
-    @property
-    def published(self) -> bool:
-        """Whether its figures belong in ``figures/``."""
-        return self.profile == "paper" and self.folder.name == self.name
-
-
-def plan(profile: str, names: list[str], changes: dict[str, dict[str, Any]]) -> list[Job]:
-    """Check everything that was asked for and return the jobs; no work is done yet."""
-    jobs = []
-    for name in names:
-        parameters = parameters_for(name, profile, changes.get(name, {}))
-        for what, allowed in (("setting", SETTINGS), ("model", MODELS)):
-            if what in parameters:
-                check_name(what, parameters[what], allowed)
-        folder = paths.runs(profile) / name
-        if parameters != parameters_for(name, profile, {}):  # a sweep gets a folder of its own
-            folder = folder.with_name(f"{name}-{digest(parameters)[:8]}")
-        inputs = {
-            "parameters": digest(parameters),
-            "notebook": notebook_hash(paths.notebooks()[name]),
-            "package": source_hash(),
-            "data": data_hash(named(parameters)),
-        }
-        jobs.append(Job(name, profile, parameters, folder, inputs))
-    return jobs
-
-
-def apart(job: Job, where: str) -> Job:
-    """The same job with its results in ``papermill_runs/<where>/``, nothing of it published."""
-    return replace(job, profile=where, folder=paths.runs(where) / job.name)
-
-
-def state(job: Job) -> str:
-    """``fresh``, ``stale (what changed)``, ``failed`` or ``missing``."""
-    record = record_of(job.folder)
-    if record is None:
-        return "failed" if record_of(_beside(job.folder, "failed")) else "missing"
-    before = record["inputs"]
-    # Data that are not on this machine cannot be compared: take the record's word.
-    changed = [
-        name for name, now in job.inputs.items()
-        if before.get(name) != now and not (name == "data" and now is None)
-    ]  # fmt: skip
-    return f"stale ({', '.join(changed)} changed)" if changed else "fresh"
 
 
 def reproduce(jobs: list[Job], workers: int = 2, force: bool = False) -> Iterator[tuple[Job, dict]]:
@@ -152,6 +84,7 @@ def _executed(job: Job, folder: Path) -> dict[str, Any]:
     os.environ.update({
         paths.OUTPUT_VARIABLE: str(folder),
         paths.PROFILE_VARIABLE: job.profile,
+        reached.VARIABLE: str(folder / REACHED),
         "OMP_NUM_THREADS": "1",
         "OMP_WAIT_POLICY": "PASSIVE",  # what is timed on all cores must not spin against others
         "TQDM_DISABLE": "1",
@@ -191,18 +124,17 @@ def _executed(job: Job, folder: Path) -> dict[str, Any]:
         "commit": commit(),
         "machine": machine(),
         **_begun(job),
+        "definitions": _rests_on(job, folder / REACHED),
     }
+    (folder / REACHED).unlink(missing_ok=True)
     write_whole(folder / "run.json", json.dumps(record, indent=1) + "\n")
     return record
 
 
-def manifest(profile: str) -> Path:
-    """Write ``manifest.json``: one entry per finished run of the profile; return its path."""
-    folders = sorted(paths.runs(profile).glob("[0-9][0-9]_*"))
-    records = {f.name: record_of(f) for f in folders if "." not in f.name and record_of(f)}
-    path = paths.runs(profile) / "manifest.json"
-    write_whole(path, json.dumps(records, indent=1) + "\n")
-    return path
+def _rests_on(job: Job, path: Path) -> dict[str, str]:
+    """The definitions that the run's result rests on, with their hashes."""
+    code = "\n".join(notebook_code(paths.notebooks()[job.name]))
+    return definitions.rests_on(reached.names(path), definitions.names_in(code))
 
 
 def _begun(job: Job) -> dict[str, Any]:
@@ -211,7 +143,7 @@ def _begun(job: Job) -> dict[str, Any]:
 
 def _start(job: Job, force: bool) -> Path:
     """The folder to work in; an interrupted run's, if it began with the same inputs."""
-    folder = _beside(job.folder, "partial")
+    folder = beside(job.folder, "partial")
     if folder.exists():
         time.sleep(LINGER)  # the kernel of a run that has just been killed must not write any more
         before = record_of(folder)
@@ -227,7 +159,7 @@ def _start(job: Job, force: bool) -> Path:
 
 
 def _put_in_place(job: Job, folder: Path, ok: bool, force: bool) -> None:
-    failed = _beside(job.folder, "failed")
+    failed = beside(job.folder, "failed")
     if failed.exists():
         shutil.rmtree(failed)
     if not ok:
@@ -235,7 +167,7 @@ def _put_in_place(job: Job, folder: Path, ok: bool, force: bool) -> None:
         return
     if job.published:  # before the run counts as done, so that none is done and not published
         _publish(folder)
-    aside = _beside(job.folder, time.strftime("stale-%Y%m%d-%H%M%S"))
+    aside = beside(job.folder, time.strftime("stale-%Y%m%d-%H%M%S"))
     if job.folder.exists():
         job.folder.rename(aside)
     folder.rename(job.folder)
@@ -248,13 +180,3 @@ def _publish(folder: Path) -> None:
         if path.name.startswith(("fig_", "tab_")):
             remove_leftovers(paths.figures() / path.name)
             write_whole(paths.figures() / path.name, path.read_bytes())
-
-
-def _beside(folder: Path, suffix: str) -> Path:
-    return folder.with_name(f"{folder.name}.{suffix}")
-
-
-def record_of(folder: Path) -> dict[str, Any] | None:
-    """The record of the run in a folder; None where there is none."""
-    path = folder / "run.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

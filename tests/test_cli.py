@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from tiny_notebook import write_notebook
 
 import rndcfl
-from rndcfl import discover, make_clients, parameters, paths, runner
+from rndcfl import discover, make_clients, parameters, paths, planning, runner
 from rndcfl.cli import main
 from rndcfl.locks import lock
 
@@ -242,7 +242,7 @@ def test_reproduce_runs_what_is_not_done_and_says_what_failed(checkout):
         write_notebook(checkout / "notebooks" / f"{name}.ipynb", SAVE)
     bad = [SAVE, "raise RuntimeError('this is why')"]
     write_notebook(checkout / "notebooks" / "02_bad.ipynb", *bad)
-    for job in runner.plan("smoke", ["00_done", "01_older"], {}):
+    for job in planning.plan("smoke", ["00_done", "01_older"], {}):
         assert runner.execute(job)["status"] == "ok"
     record = checkout / RUNS / "01_older" / "run.json"
     record.write_text(record.read_text().replace('"python": "', '"python": "0'))

@@ -147,7 +147,7 @@ def chain(checkout, seed, kills):
     import papermill  # noqa: F401
 
     import rndcfl.cli  # noqa: F401
-    from rndcfl import runner, workers
+    from rndcfl import planning, workers
 
     workers.CONTEXT = multiprocessing.get_context("fork")
     paths.root = lambda: checkout
@@ -180,7 +180,7 @@ def chain(checkout, seed, kills):
         resumed += (checkout / "papermill_runs" / "paper" / "00_tiny.partial").exists()
     assert end(begin()) == 0
     check_done(checkout, expected)
-    assert runner.state(runner.plan("paper", ["00_tiny"], {})[0]) == "fresh"
+    assert planning.state(planning.plan("paper", ["00_tiny"], {})[0]) == "fresh"
     assert resumed > kills / 4  # the kills were in the middle of something
     print(f"{kills} kills, {resumed} resumed, {alone:.1f} s alone")
 

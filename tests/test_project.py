@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from rndcfl import METHODS, SETTINGS, __version__, fingerprint, paths, runner, verify
+from rndcfl import METHODS, SETTINGS, __version__, paths, planning, verify
 from rndcfl.metrics import exact
 
 ROOT = paths.root()
@@ -147,18 +147,6 @@ def test_imports_run_one_way(name, never):
 def test_only_the_main_module_imports_the_command_line_and_only_that_the_runner():
     assert [name for name, uses in GRAPH.items() if "rndcfl.cli" in uses] == ["rndcfl.__main__"]
     assert [name for name, uses in GRAPH.items() if "rndcfl.runner" in uses] == ["rndcfl.cli"]
-
-
-def test_what_computes_imports_nothing_that_the_fingerprint_leaves_out():
-    package = ROOT / "rndcfl"
-    left_out = {
-        name
-        for name, path in MODULES.items()
-        if path.relative_to(package).parts[0] in fingerprint.NOT_COMPUTING
-    }
-    assert all((package / name).exists() for name in fingerprint.NOT_COMPUTING)
-    for name in set(MODULES) - left_out:
-        assert reaches(name) & left_out == set(), name
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -308,11 +296,11 @@ def test_nothing_committed_holds_a_home_path(folder):
 
 
 def test_published_runs_are_ok_and_a_warning_says_which_are_stale():
-    for job in runner.plan("paper", list(paths.notebooks()), {}):
+    for job in planning.plan("paper", list(paths.notebooks()), {}):
         if (job.folder / "run.json").exists():
             record = json.loads((job.folder / "run.json").read_text(encoding="utf-8"))
             assert record["status"] == "ok"
-            state = runner.state(job)
+            state = planning.state(job)
             if state != "fresh":
                 warnings.warn(f"published run of {job.name} is {state}", stacklevel=1)
 

@@ -12,7 +12,7 @@ import papermill
 import pytest
 import yaml
 
-from rndcfl import executed, fingerprint, paths, runner
+from rndcfl import definitions, executed, fingerprint, paths, planning, reached, runner
 from rndcfl.errors import InputError
 from rndcfl.files import WriteError
 from rndcfl.locks import lock
@@ -48,15 +48,15 @@ def checkout(tmp_path, monkeypatch):
     write_notebook(folder, WRITE)
     monkeypatch.setattr(paths, "root", lambda: folder)
     for name in (
-        paths.OUTPUT_VARIABLE, paths.PROFILE_VARIABLE, "OMP_NUM_THREADS", "OMP_WAIT_POLICY",
-        "TQDM_DISABLE",
+        paths.OUTPUT_VARIABLE, paths.PROFILE_VARIABLE, reached.VARIABLE,
+        "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "TQDM_DISABLE",
     ):  # fmt: skip
         monkeypatch.setenv(name, "")  # execute sets them; this puts them back afterwards
     return folder
 
 
 def job(profile="smoke", **changes):
-    (planned,) = runner.plan(profile, ["00_tiny"], {"00_tiny": changes})
+    (planned,) = planning.plan(profile, ["00_tiny"], {"00_tiny": changes})
     return planned
 
 
@@ -99,18 +99,34 @@ def test_only_the_paper_profile_without_changes_is_published(checkout):
 def record_of(job, **changes):
     """As if the job had run with other inputs."""
     job.folder.mkdir(parents=True, exist_ok=True)
-    record = {"status": "ok", "inputs": {**job.inputs, **changes}}
+    record = {"status": "ok", "inputs": {**job.inputs, **changes}, "definitions": {}}
     (job.folder / "run.json").write_text(json.dumps(record))
-    return runner.state(job)
+    return planning.state(job)
 
 
 def test_state_names_what_has_changed(checkout):
-    assert runner.state(job()) == "missing"
+    assert planning.state(job()) == "missing"
     assert record_of(job()) == "fresh"
-    for name in ("parameters", "notebook", "package", "data"):
+    for name in ("parameters", "notebook", "data"):
         with_data = replace(job(), inputs={**job().inputs, "data": "now"})
         assert record_of(with_data, **{name: "before"}) == f"stale ({name} changed)"
-    assert record_of(job(), package="a", notebook="b") == "stale (notebook, package changed)"
+    assert record_of(job(), package="a", notebook="b") == "stale (notebook changed)"
+
+
+def test_state_names_the_definitions_that_have_changed(checkout):
+    before = definitions.rests_on(["rndcfl.metrics:ari"])
+    assert set(before) == {"ari"}
+    record = {"status": "ok", "inputs": job().inputs, "definitions": before}
+    path = job().folder / "run.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(record))
+    assert planning.state(job()) == "fresh"
+    record["definitions"] = {"ari": "0" * 12, **{f"gone{k}": "0" * 12 for k in range(6)}}
+    path.write_text(json.dumps(record))
+    assert planning.state(job()) == "stale (ari, gone0, gone1, gone2, gone3 and 2 more changed)"
+    del record["definitions"]
+    path.write_text(json.dumps(record))
+    assert planning.state(job()).startswith("stale (it does not say")
 
 
 def test_state_takes_the_word_of_a_record_whose_data_are_not_here(checkout):
@@ -121,10 +137,10 @@ def test_state_takes_the_word_of_a_record_whose_data_are_not_here(checkout):
 def test_state_follows_notebook_and_profile(checkout):
     record_of(job())
     write_notebook(checkout, WRITE, "print(n)")
-    assert runner.state(job()) == "stale (notebook changed)"
+    assert planning.state(job()) == "stale (notebook changed)"
     write_notebook(checkout, WRITE)
     (checkout / "notebooks" / "profiles.yaml").write_text("00_tiny:\n  smoke: {n: 5}\n")
-    assert runner.state(job()) == "stale (parameters changed)"
+    assert planning.state(job()) == "stale (parameters changed)"
 
 
 def test_manifest_lists_finished_runs_and_sweeps_only(checkout):
@@ -132,7 +148,7 @@ def test_manifest_lists_finished_runs_and_sweeps_only(checkout):
         record_of(planned)
     for suffix in ("partial", "failed", "stale-20200101-000000"):
         shutil.copytree(job().folder, job().folder.with_name(f"00_tiny.{suffix}"))
-    listed = json.loads(runner.manifest("smoke").read_text())
+    listed = json.loads(planning.manifest("smoke").read_text())
     assert set(listed) == {"00_tiny", job(n=3).folder.name}
     assert listed["00_tiny"]["status"] == "ok"
 
@@ -150,7 +166,8 @@ def test_a_finished_run_is_put_in_place_put_aside_and_replaced(checkout):
     assert json.loads((done / "run.json").read_text()) == record
     assert record["versions"] == fingerprint.versions()
     assert beside(done) == []
-    assert runner.state(job()) == "fresh"
+    assert planning.state(job()) == "fresh"
+    assert record["definitions"] == {}  # it uses nothing of the package
     assert not (checkout / "figures").exists()
     first = contents(done)
 
@@ -164,7 +181,18 @@ def test_a_finished_run_is_put_in_place_put_aside_and_replaced(checkout):
     shutil.rmtree(done.with_name(aside))
     runner.execute(job(), force=True)
     assert beside(done) == []
-    assert runner.state(job()) == "fresh"
+    assert planning.state(job()) == "fresh"
+
+
+def test_a_run_rests_on_what_it_executed_here_and_in_workers(checkout):
+    write_notebook(
+        checkout,
+        "from rndcfl.parallel import over_seeds\nfrom rndcfl.metrics import ari, nmi",
+        "over_seeds(lambda seed: ari([0, 1], [0, 1]), [0, 1], workers=2)",
+    )
+    rests = runner.execute(job())["definitions"]
+    assert {"over_seeds", "_alone", "ari"} <= rests.keys()
+    assert "nmi" not in rests
 
 
 def test_a_failure_is_kept_apart_and_leaves_the_finished_run_alone(checkout):
@@ -181,10 +209,10 @@ def test_a_failure_is_kept_apart_and_leaves_the_finished_run_alone(checkout):
     assert json.loads((failed / "run.json").read_text()) == record
     assert "this is why" in (failed / "notebook.ipynb").read_text()
     assert (failed / "sum.csv").exists()
-    assert runner.state(job()) == "stale (notebook changed)"
+    assert planning.state(job()) == "stale (notebook changed)"
 
     shutil.rmtree(done)
-    assert runner.state(job()) == "failed"
+    assert planning.state(job()) == "failed"
     write_notebook(checkout, WRITE)
     assert runner.execute(job())["status"] == "ok"
     assert beside(done) == []
@@ -237,7 +265,7 @@ def interrupt(monkeypatch, job):
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(papermill, "execute_notebook", execute_notebook)
         runner.execute(job)
-    assert runner.state(job) == "missing"
+    assert planning.state(job) == "missing"
 
 
 def test_an_interrupted_run_keeps_its_finished_tables(checkout, monkeypatch):
@@ -293,9 +321,15 @@ def test_a_disk_that_is_full_ends_a_run_which_can_then_go_on(checkout):
     write_notebook(checkout, WRITE, FULL)
     with pytest.raises(WriteError, match=r"^cannot write .*second\.csv: No space left on device$"):
         runner.execute(job())
-    assert runner.state(job()) == "missing"
+    assert planning.state(job()) == "missing"
     partial = job().folder.with_name("00_tiny.partial")
-    assert {path.suffix for path in partial.iterdir()} == {".csv", ".ipynb", ".json", ".yaml"}
+    assert {path.suffix for path in partial.iterdir()} == {
+        ".csv",
+        ".ipynb",
+        ".json",
+        ".txt",
+        ".yaml",
+    }
     assert [path.name for path in partial.glob("*.csv")] == ["sum.csv"]
     write_notebook(checkout, WRITE)
     assert runner.execute(job())["status"] == "ok"
@@ -322,7 +356,7 @@ Results("00_tiny").table("fig_a", compute)"""
     (checkout / "figures").touch()  # a file, so that nothing can be written there
     with pytest.raises(WriteError, match=r"^cannot write .*figures.*fig_a\.csv: "):
         runner.execute(job("paper"))
-    assert runner.state(job("paper")) == "missing"
+    assert planning.state(job("paper")) == "missing"
     (checkout / "figures").unlink()
     assert runner.execute(job("paper"))["status"] == "ok"
     assert (checkout / "figures" / "fig_a.csv").read_text() == "n\n1\n"
