@@ -18,8 +18,8 @@ reproduce: $(READY)
 	$(BIN)/rndcfl reproduce
 
 test: $(READY)
-	$(BIN)/pytest -rs tests/test_jupyterlab.py  # alone: a browser and a kernel want both cores
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -rs --ignore tests/test_jupyterlab.py
+	$(BIN)/pytest -rs tests/book/test_jupyterlab.py  # alone: a browser and a kernel want both cores
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -rs --ignore tests/book/test_jupyterlab.py
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks

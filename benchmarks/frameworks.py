@@ -28,9 +28,9 @@ NAMES = ("0.weight", "0.bias", "2.weight", "2.bias")  # of the perceptron
 
 def write_job(folder: Path) -> None:
     """Share out the bundled images and draw the initial weights."""
-    from rndcfl.bench.rounds import turned_clients
-    from rndcfl.datasets import load_dataset
-    from rndcfl.networks import build_model
+    from rndcfl.book.bench.rounds import turned_clients
+    from rndcfl.data.catalogue import load_dataset
+    from rndcfl.engine.networks import build_model
 
     data = load_dataset("fashion-mnist-mini")
     clients = turned_clients(data, CLIENTS, SAMPLES)

@@ -11,48 +11,48 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if os.environ.get("RNDCFL_REACHED"):  # what a published result rests on, noted as it runs
-    import_module("rndcfl.reached").record()
+    import_module("rndcfl.book.provenance.reached").record()
 
 if TYPE_CHECKING:
     from rndcfl.clients import Client, Clients
-    from rndcfl.datasets import DATASETS, Dataset, load_dataset
+    from rndcfl.common.errors import InputError
+    from rndcfl.common.ledger import Ledger
+    from rndcfl.data.catalogue import DATASETS, Dataset, load_dataset
+    from rndcfl.data.tables import from_tables
     from rndcfl.discovery import discover
-    from rndcfl.drift import Drift, make_drift
-    from rndcfl.errors import InputError
-    from rndcfl.findings import Discovery
-    from rndcfl.landmarks import ScaleDiscovery, discover_at_scale
-    from rndcfl.ledger import Ledger
+    from rndcfl.federations import Discovery
     from rndcfl.methods import METHODS
-    from rndcfl.partition import make_clients
     from rndcfl.predictors import RND
-    from rndcfl.private import Privacy
-    from rndcfl.settings import SETTINGS
+    from rndcfl.privacy.promise import Privacy
+    from rndcfl.scale.landmarks import ScaleDiscovery, discover_at_scale
+    from rndcfl.settings.catalogue import SETTINGS
+    from rndcfl.settings.drift import Drift, make_drift
+    from rndcfl.settings.partition import make_clients
     from rndcfl.simulation import History, simulate
-    from rndcfl.tables import from_tables
 
 __version__ = "1.0.0"
 
 _HOME = {  # public name -> its module, imported when the name is first asked for
-    "DATASETS": "datasets",
+    "DATASETS": "data.catalogue",
     "METHODS": "methods",
     "RND": "predictors",
-    "SETTINGS": "settings",
+    "SETTINGS": "settings.catalogue",
     "Client": "clients",
     "Clients": "clients",
-    "Dataset": "datasets",
-    "Discovery": "findings",
-    "Drift": "drift",
+    "Dataset": "data.catalogue",
+    "Discovery": "federations",
+    "Drift": "settings.drift",
     "History": "simulation",
-    "InputError": "errors",
-    "Ledger": "ledger",
-    "Privacy": "private",
-    "ScaleDiscovery": "landmarks",
+    "InputError": "common.errors",
+    "Ledger": "common.ledger",
+    "Privacy": "privacy.promise",
+    "ScaleDiscovery": "scale.landmarks",
     "discover": "discovery",
-    "discover_at_scale": "landmarks",
-    "from_tables": "tables",
-    "load_dataset": "datasets",
-    "make_clients": "partition",
-    "make_drift": "drift",
+    "discover_at_scale": "scale.landmarks",
+    "from_tables": "data.tables",
+    "load_dataset": "data.catalogue",
+    "make_clients": "settings.partition",
+    "make_drift": "settings.drift",
     "simulate": "simulation",
 }
 

@@ -1,5 +1,5 @@
 """``python -m rndcfl`` is the same as ``rndcfl``."""
 
-from rndcfl.cli import main
+from rndcfl.book.cli import main
 
 main(prog_name="rndcfl")

@@ -8,8 +8,8 @@ from typing import Any, overload
 
 import numpy as np
 
-from rndcfl.errors import InputError, check_number
-from rndcfl.seeding import numpy_rng
+from rndcfl.common.errors import InputError, check_number
+from rndcfl.common.seeding import numpy_rng
 
 IGNORED = -100  # a label that is not asked for; PyTorch's losses leave it out
 

@@ -12,16 +12,16 @@ from typing import Any, Protocol
 import numpy as np
 
 from rndcfl.clients import Clients
-from rndcfl.criteria import GROUPINGS, READINGS
-from rndcfl.defences import DEFENCES, score_checked
-from rndcfl.errors import InputError, check_name, check_number
-from rndcfl.findings import Discovery, PrivateDiscovery
-from rndcfl.judging import judge, judge_paper
-from rndcfl.ledger import Ledger
+from rndcfl.common.errors import InputError, check_name, check_number
+from rndcfl.common.ledger import Ledger
+from rndcfl.criteria.judging import judge, judge_paper
+from rndcfl.criteria.linkage import GROUPINGS, READINGS
+from rndcfl.criteria.robust import DEFENCES, score_checked
+from rndcfl.federations import Discovery
 from rndcfl.novelty import MAX_PROFILE, Reports, check_characters, fit, profile_peers, score
 from rndcfl.predictors import RND, Predictors
-from rndcfl.private import PRIVATE, Privacy
-from rndcfl.private_rows import private_exchange
+from rndcfl.privacy.promise import PRIVATE, Privacy, PrivateDiscovery
+from rndcfl.privacy.reports import private_exchange
 
 CRITERIA = ("calibrated", "paper")
 PARAMETERS = (
@@ -80,15 +80,17 @@ def discover(
         ``"either"``, ``"average"`` (of the two scores) or ``"two_sided"`` (the authors' code,
         |s_ij - s_ii| < eps s_ii). The paper does not say; the default serves it best (notebook 04).
     grouping : paper: ``"components"`` (chains of compatible clients) or ``"cliques"`` (all pairs).
-    defence : against clients that lie (:mod:`rndcfl.defences`): ``"checked"`` leaves alone whoever
-        sends what cannot be; ``"robust"`` (calibrated only) also bounds what a claim weighs and
-        joins what liars tear apart, at the price of groups that are hardly told apart; ``"none"``.
+    defence : against clients that lie (:mod:`rndcfl.criteria.robust`): ``"checked"`` leaves alone
+        whoever sends what cannot be; ``"robust"`` (calibrated only) also bounds what a claim weighs
+        and joins what liars tear apart, at the price of groups that are hardly told apart;
+        ``"none"``.
     tamper : clients that do not send what they should, to see what happens.
     privacy : calibrated: make all that clients send differentially private, e.g. ``Privacy(1.0)``,
-        see :class:`~rndcfl.private.Privacy`. Needs some hundreds of samples per client (notebook
-        12). None promises nothing.
+        see :class:`~rndcfl.privacy.promise.Privacy`. Needs some hundreds of samples per client
+        (notebook 12). None promises nothing.
     rnd : networks and budget; default ``RND()``, for the paper's criterion the same with all
-        samples used to train and to score, and with privacy :data:`~rndcfl.private.PRIVATE`.
+        samples used to train and to score, and with privacy
+        :data:`~rndcfl.privacy.promise.PRIVATE`.
     **budget : single fields of :class:`~rndcfl.predictors.RND`, e.g. ``steps=300``.
 
     Returns

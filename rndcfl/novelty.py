@@ -19,9 +19,10 @@ import torch
 from torch import Tensor, nn
 
 from rndcfl.clients import Client, Clients
-from rndcfl.errors import InputError
-from rndcfl.ledger import Ledger, Stopwatch
-from rndcfl.networks import device, multiply_adds
+from rndcfl.common.errors import InputError
+from rndcfl.common.ledger import Ledger, Stopwatch
+from rndcfl.common.seeding import numpy_rng
+from rndcfl.engine.networks import device, multiply_adds
 from rndcfl.predictors import (
     RND,
     Predictors,
@@ -30,7 +31,6 @@ from rndcfl.predictors import (
     train_predictors,
     untrained_predictors,
 )  # fmt: skip
-from rndcfl.seeding import numpy_rng
 
 LARGEST_ERROR = 1e300  # that is reported, so that means and logs stay finite
 MAX_PROFILE = 64  # predictors in a profile; its covariance grows with their square
@@ -54,7 +54,7 @@ class Reports:
     covariance : of the same over client i's samples, float64 [N, m, m].
     refused : clients whose predictor was refused, with the reason; nobody's profile has it.
     noise : variance of the noise on each entry of a client's profile, float64 [N]; None where
-        nothing was made private (:mod:`rndcfl.private_rows`).
+        nothing was made private (:mod:`rndcfl.privacy.reports`).
     """
 
     samples: np.ndarray

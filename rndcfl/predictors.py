@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torch.func import stack_module_state
 from tqdm import tqdm
 
-from rndcfl.errors import InputError, check_name, check_number
-from rndcfl.networks import device, encoder
-from rndcfl.seeding import numpy_rng, torch_seeded
-from rndcfl.stacked import forward, side_by_side
+from rndcfl.common.errors import InputError, check_name, check_number
+from rndcfl.common.seeding import numpy_rng, torch_seeded
+from rndcfl.engine.networks import device, encoder
+from rndcfl.engine.stacked import forward, side_by_side
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class RND:
     ----------
     predictor, target : widths of the two layers; authors' code: (2, 4) and (32, 64).
     embedding : outputs of both networks; authors: 64.
-    downsample : ``"stride"`` or ``"pool"`` (authors), see :func:`rndcfl.networks.encoder`.
+    downsample : ``"stride"`` or ``"pool"`` (authors), see :func:`rndcfl.engine.networks.encoder`.
     steps : optimiser steps per predictor; the same for every client, however much data it has.
     batch_size : authors: 128.
     lr : of Adam; authors: 1e-3.
@@ -135,7 +135,7 @@ class Predictors:
         return self.forward(x)
 
     def forward(self, x: Tensor) -> Tensor:
-        """See :func:`rndcfl.stacked.forward`."""
+        """See :func:`rndcfl.engine.stacked.forward`."""
         return forward(self.network, self.parameters, x)
 
 

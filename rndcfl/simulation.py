@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import nn
 from tqdm import tqdm
 
-from rndcfl.aggregation import AGGREGATIONS
-from rndcfl.batched import train_clients
 from rndcfl.clients import Client, Clients
-from rndcfl.errors import InputError, check_name, check_number
-from rndcfl.fedavg import LocalTraining, State, copy_state, evaluate_on
-from rndcfl.history import History
-from rndcfl.ledger import COSTS, Stopwatch, nbytes
+from rndcfl.common.errors import InputError, check_name, check_number
+from rndcfl.common.ledger import COSTS, Ledger, Stopwatch, nbytes
+from rndcfl.common.seeding import numpy_rng
+from rndcfl.engine.local import LocalTraining, State, copy_state, evaluate_on, outputs
+from rndcfl.engine.networks import ModelFactory, build_model, device, multiply_adds
+from rndcfl.engine.together import train_clients
+from rndcfl.fedavg import AGGREGATIONS
 from rndcfl.methods import METHODS, Method, Run
 from rndcfl.methods.base import ClientTensors, Tamper
-from rndcfl.networks import ModelFactory, build_model, device, multiply_adds
-from rndcfl.seeding import numpy_rng
 
 COLUMNS = (
     "method", "seed", "round", "client", "group", "federation", "loss", "accuracy", *COSTS
@@ -64,10 +65,10 @@ def simulate(
         ``(shape, n_classes) -> torch.nn.Module``.
     seed : everything random derives from it.
     lr, local_epochs, local_steps, batch_size : local SGD, see
-        :class:`~rndcfl.fedavg.LocalTraining`; ``batch_size=None`` is full batch.
+        :class:`~rndcfl.engine.local.LocalTraining`; ``batch_size=None`` is full batch.
     participation : share of the clients that take part in a round, at least one.
     aggregation : of a federation's models: ``"mean"`` (FedAvg), or ``"median"`` or ``"trimmed"``
-        mean, which a minority of bad ones cannot move (:mod:`rndcfl.aggregation`).
+        mean, which a minority of bad ones cannot move (:mod:`rndcfl.fedavg`).
     tamper : clients that do not send what they should, such as
         :class:`rndcfl.hostile.Attackers`, to see what happens.
     progress : show a progress bar if it takes more than two seconds.
@@ -236,3 +237,58 @@ def _scores(run: Run, method: str, r: int) -> Iterator[dict[str, Any]]:
             group=-1 if client.group is None else client.group,
             federation=int(run.labels[i]), loss=loss, accuracy=accuracy,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """What :func:`rndcfl.simulate` returns.
+
+    Attributes
+    ----------
+    table : tidy, one row per round and client: method, seed, round, client, group, federation,
+        loss, accuracy (both of the round's averaged model on the client's held-out data), bytes_up,
+        bytes_down, multiply_adds, seconds.
+    labels : federation of each client in each round, int64 [rounds, N].
+    models : federation -> final model.
+    network : the task's architecture, to load a model into.
+    ledger : costs by phase, round and client.
+    """
+
+    table: pd.DataFrame
+    labels: np.ndarray
+    models: dict[int, State]
+    network: nn.Module
+    ledger: Ledger
+
+    def final(self) -> pd.DataFrame:
+        """The last round's rows, one per client; costs are summed over all rounds."""
+        last = self.table[self.table["round"] == self.table["round"].max()]
+        costs = self.table.groupby("client")[list(COSTS)].sum().reset_index()
+        return last.drop(columns=list(COSTS)).merge(costs, on="client")
+
+    def outputs(self, clients: Clients) -> list[np.ndarray]:
+        """Logits of each client's final model on its test data, for scores of your own.
+
+        Parameters
+        ----------
+        clients : those that were simulated, with test data.
+
+        Returns
+        -------
+        list of float32 [n_i, classes], for text [n_i, length, classes]
+
+        Raises
+        ------
+        InputError
+            For another number of clients, or one without test data.
+        """
+        if len(clients) != self.labels.shape[1] or any(c.x_test is None for c in clients):
+            raise InputError(
+                f"{self.labels.shape[1]} clients with test data expected, got {len(clients)}"
+                "; give those that were simulated, made with_test()"
+            )
+        states = [self.models[int(federation)] for federation in self.labels[-1]]
+        return [
+            outputs(self.network, state, torch.tensor(c.x_test).to(device())).cpu().numpy()
+            for state, c in zip(states, clients, strict=True)
+        ]

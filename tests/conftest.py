@@ -11,9 +11,9 @@ import pytest
 import torch
 from hypothesis import configuration, settings
 
-from rndcfl import paths
+from rndcfl.book import paths
 from rndcfl.clients import Clients
-from rndcfl.datasets import Dataset, data_files
+from rndcfl.data.catalogue import Dataset, data_files
 from rndcfl.predictors import RND
 
 # The same examples every time, and no folder left behind.

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from rndcfl.clients import IGNORED, Client, Clients
-from rndcfl.errors import InputError
+from rndcfl.common.errors import InputError
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((6, 1, 4, 4))

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from rndcfl.clients import Clients
-from rndcfl.criteria import group, log_excess, paper_dissimilarity
+from rndcfl.common.errors import InputError
+from rndcfl.common.metrics import exact
+from rndcfl.criteria.linkage import group, log_excess, paper_dissimilarity
 from rndcfl.discovery import CRITERIA, check_discovery, discover
-from rndcfl.errors import InputError
-from rndcfl.metrics import exact
-from rndcfl.partition import make_clients
 from rndcfl.predictors import RND
+from rndcfl.settings.partition import make_clients
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_the_papers_criterion(clients, small_rnd, reading, grouping):
 
 def test_the_calibrated_criterion_keeps_strangers_apart(clients, small_rnd, monkeypatch):
     chain = np.array([[0, 1, 9, 9], [1, 0, 2, 9], [9, 2, 0, 9], [9, 9, 9, 0.0]])
-    monkeypatch.setattr("rndcfl.judging.calibrated_dissimilarity", lambda evidence: chain)
+    monkeypatch.setattr("rndcfl.criteria.judging.calibrated_dissimilarity", lambda evidence: chain)
     assert discover(clients, alpha=0.01, rnd=small_rnd).labels.tolist() == [0, 0, 1, 2]
 
 

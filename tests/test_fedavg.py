@@ -4,10 +4,9 @@ import torch
 from torch import nn
 
 from rndcfl.clients import IGNORED
-from rndcfl.errors import InputError
-from rndcfl.fedavg import (
+from rndcfl.common.errors import InputError
+from rndcfl.engine.local import (
     LocalTraining,
-    average,
     copy_state,
     cross_entropy,
     evaluate,
@@ -15,7 +14,8 @@ from rndcfl.fedavg import (
     outputs,
     train_locally,
 )
-from rndcfl.networks import build_model
+from rndcfl.engine.networks import build_model
+from rndcfl.fedavg import average
 
 
 def rng(seed=0):

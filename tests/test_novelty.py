@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from rndcfl.clients import Clients
-from rndcfl.ledger import Ledger
-from rndcfl.networks import device, multiply_adds
+from rndcfl.common.ledger import Ledger
+from rndcfl.common.seeding import numpy_rng
+from rndcfl.engine.networks import device, multiply_adds
 from rndcfl.novelty import (
     CHANNELS,
     CHARACTERS,
@@ -18,7 +19,6 @@ from rndcfl.novelty import (
     with_labels,
 )  # fmt: skip
 from rndcfl.predictors import RND, frozen_target, train_predictors, untrained_predictors
-from rndcfl.seeding import numpy_rng
 
 SHAPE = (1, 8, 8)
 

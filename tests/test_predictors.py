@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch.func import functional_call
 
-from rndcfl.errors import InputError
-from rndcfl.networks import device, encoder
+from rndcfl.common.errors import InputError
+from rndcfl.common.seeding import numpy_rng, torch_seeded
+from rndcfl.engine.networks import device, encoder
 from rndcfl.predictors import (
     RND,
     frozen_target,
@@ -14,7 +15,6 @@ from rndcfl.predictors import (
     train_predictors,
     untrained_predictors,
 )
-from rndcfl.seeding import numpy_rng, torch_seeded
 
 SHAPE = (1, 8, 8)
 

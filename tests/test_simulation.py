@@ -6,12 +6,12 @@ import torch
 from torch import nn
 
 from rndcfl.clients import IGNORED, Clients
-from rndcfl.errors import InputError
-from rndcfl.fedavg import evaluate
-from rndcfl.ledger import COSTS
+from rndcfl.common.errors import InputError
+from rndcfl.common.ledger import COSTS
+from rndcfl.common.metrics import exact, top_k
+from rndcfl.engine.local import evaluate
+from rndcfl.engine.networks import build_model, device
 from rndcfl.methods import METHODS, Method
-from rndcfl.metrics import exact, top_k
-from rndcfl.networks import build_model, device
 from rndcfl.simulation import simulate
 
 COLUMNS = {

@@ -15,7 +15,11 @@ from flwr.app import Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from rndcfl.clients import Client, Clients, hold_out
-from rndcfl.fedavg import State, copy_state, evaluate, train_locally
+from rndcfl.common.ledger import Ledger
+from rndcfl.common.seeding import numpy_rng
+from rndcfl.data.tables import Scale, as_table, sums
+from rndcfl.engine.local import State, copy_state, evaluate, train_locally
+from rndcfl.engine.networks import build_model, device
 from rndcfl.flower import loaders
 from rndcfl.flower.records import (
     array_of,
@@ -27,14 +31,10 @@ from rndcfl.flower.records import (
     state_of,
     with_state,
 )  # fmt: skip
-from rndcfl.flower.settings import Settings
-from rndcfl.ledger import Ledger
-from rndcfl.networks import build_model, device
 from rndcfl.novelty import fit, readable, report_row, scored_samples
 from rndcfl.predictors import RND, frozen_target, squared_errors
-from rndcfl.seeding import numpy_rng
-from rndcfl.tables import Scale, as_table, sums
-from rndcfl.wire import WireError, architecture, pack, unpack
+from rndcfl.protocol.packing import WireError, architecture, pack, unpack
+from rndcfl.protocol.settings import Settings
 
 app = ClientApp()
 __all__ = ["app"]

@@ -17,17 +17,17 @@ import pandas as pd
 from flwr.app import RecordDict
 from flwr.serverapp import Grid
 
-from rndcfl.aggregation import AGGREGATIONS
-from rndcfl.fedavg import State, copy_state
-from rndcfl.files import write_whole
-from rndcfl.flower import checkpoint
+from rndcfl.common.files import write_whole
+from rndcfl.engine.local import State, copy_state
+from rndcfl.engine.networks import build_model, device
+from rndcfl.fedavg import AGGREGATIONS
 from rndcfl.flower.discovering import discover_over, renamed
 from rndcfl.flower.meeting import Meeting
 from rndcfl.flower.post import Log, Post
 from rndcfl.flower.records import UNREADABLE, record, state_of, with_state
-from rndcfl.flower.settings import Settings
-from rndcfl.networks import build_model, device
-from rndcfl.wire import WireError
+from rndcfl.protocol import checkpoint
+from rndcfl.protocol.packing import WireError
+from rndcfl.protocol.settings import Settings
 
 
 class Coordinator:

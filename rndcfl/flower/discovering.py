@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from flwr.app import RecordDict
 
+from rndcfl.common.ledger import Ledger
+from rndcfl.criteria.judging import judge, judge_paper
+from rndcfl.evolving.watching import same_names
 from rndcfl.flower.records import array_of, config_of, rnd_config, unpack_row
-from rndcfl.flower.settings import Settings
-from rndcfl.judging import judge, judge_paper
-from rndcfl.ledger import Ledger
 from rndcfl.methods.rnd import discovery_seed
 from rndcfl.novelty import Reports, profile_peers
-from rndcfl.standing import same_names
-from rndcfl.wire import WireError, architecture, check_packed, packed_width
+from rndcfl.protocol.packing import WireError, architecture, check_packed, packed_width
+from rndcfl.protocol.settings import Settings
 
 # (message type, clients, settings, arrays, how an answer is read) -> what clients answered
 Ask = Callable[

@@ -16,8 +16,8 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
-from rndcfl.errors import InputError, check_name
-from rndcfl.partition import make_clients
+from rndcfl.common.errors import InputError, check_name
+from rndcfl.settings.partition import make_clients
 
 ARRAYS = ("x", "y", "x_test", "y_test")
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rndcfl.errors import InputError
+from rndcfl.common.errors import InputError
 from rndcfl.flower import app_folder
 from rndcfl.flower.meter import Meter
 
@@ -157,7 +157,7 @@ class Loopback:
         Parameters
         ----------
         timeout : seconds until it is given up.
-        **config : keys of the run configuration, see :class:`~rndcfl.flower.settings.Settings`,
+        **config : keys of the run configuration, see :class:`~rndcfl.protocol.settings.Settings`,
             with underscores for dashes.
 
         Raises

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from flwr.app import RecordDict
 
-from rndcfl.errors import InputError
-from rndcfl.flower.checkpoint import Progress
+from rndcfl.common.errors import InputError
+from rndcfl.data.tables import Scale
 from rndcfl.flower.post import Post
 from rndcfl.flower.records import UNREADABLE, array_of, config_of, record
-from rndcfl.flower.settings import Settings
-from rndcfl.tables import Scale
-from rndcfl.wire import WireError
+from rndcfl.protocol.checkpoint import Progress
+from rndcfl.protocol.packing import WireError
+from rndcfl.protocol.settings import Settings
 
 HELLO = "query.hello"
 POLL = 0.5  # seconds between looks at who is connected

@@ -14,16 +14,16 @@ import numpy as np
 import pandas as pd
 import torch
 
-from rndcfl.errors import check_number
+from rndcfl.common.errors import check_number
+from rndcfl.common.ledger import Ledger
+from rndcfl.common.seeding import numpy_rng
+from rndcfl.criteria.judging import judge
 from rndcfl.flower.records import count_bytes, pack_row, record
-from rndcfl.grouping import Profiles
-from rndcfl.judging import judge
-from rndcfl.landmarks import group_profiles
-from rndcfl.ledger import Ledger
 from rndcfl.novelty import MAX_PROFILE, Reports, embed
 from rndcfl.predictors import RND, frozen_target, squared_errors, untrained_predictors
-from rndcfl.seeding import numpy_rng
-from rndcfl.wire import packed_width
+from rndcfl.protocol.packing import packed_width
+from rndcfl.scale.grouping import Profiles
+from rndcfl.scale.landmarks import group_profiles
 
 TIMED_PREDICTORS = 16
 TIMED_CLIENTS = 64

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 
-from rndcfl.fedavg import State
-from rndcfl.networks import device
+from rndcfl.engine.local import State
+from rndcfl.engine.networks import device
 from rndcfl.predictors import RND
-from rndcfl.wire import WireError
+from rndcfl.protocol.packing import WireError
 
 # What reading an answer may raise, whatever the answer holds; WireError is a ValueError.
 UNREADABLE = (KeyError, TypeError, ValueError, OverflowError)

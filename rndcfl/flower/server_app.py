@@ -9,9 +9,9 @@ from filelock import FileLock, Timeout
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
-from rndcfl.errors import InputError
+from rndcfl.common.errors import InputError
 from rndcfl.flower.coordinator import Coordinator
-from rndcfl.flower.settings import Settings
+from rndcfl.protocol.settings import Settings
 
 app = ServerApp()
 __all__ = ["app"]

@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rndcfl.book.run.parallel import over_seeds
 from rndcfl.clients import Clients
+from rndcfl.common.errors import InputError, check_number
+from rndcfl.common.metrics import exact
 from rndcfl.discovery import discover
-from rndcfl.errors import InputError, check_number
 from rndcfl.flower.loopback import Loopback
-from rndcfl.history import History
-from rndcfl.metrics import exact
-from rndcfl.parallel import over_seeds
-from rndcfl.partition import make_clients
-from rndcfl.simulation import simulate
+from rndcfl.settings.partition import make_clients
+from rndcfl.simulation import History, simulate
 
 DATASET, SETTING = "fashion-mnist-mini", "rotation"
 NOVELTY, LOSS = 1e-5, 1e-3  # how far the run and the simulation may be apart: order of sums

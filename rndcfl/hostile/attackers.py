@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rndcfl.clients import Clients
-from rndcfl.errors import InputError
-from rndcfl.fedavg import State
+from rndcfl.common.errors import InputError
+from rndcfl.engine.local import State
 from rndcfl.hostile.predictors import PredictorAttack, Scene
 from rndcfl.hostile.rows import Row, RowAttack
 from rndcfl.hostile.updates import UpdateAttack

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import numpy as np
 
 from rndcfl.clients import Clients
-from rndcfl.errors import InputError, check_name, check_number
+from rndcfl.common.errors import InputError, check_name, check_number
+from rndcfl.common.seeding import numpy_rng
 from rndcfl.hostile.attackers import Attack, Attackers, one_party
 from rndcfl.hostile.predictors import Copy, Garbage, Replay, Universal
 from rndcfl.hostile.rows import Compatible, Impersonate, Incompatible, Nonsense, Twin, Wedge
 from rndcfl.hostile.updates import Scaled
-from rndcfl.seeding import numpy_rng
 
 HIDING = 1e-3  # noise on a copied predictor, so that it is not the same to the bit
 

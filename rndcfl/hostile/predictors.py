@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from rndcfl.clients import Client, Clients
-from rndcfl.errors import check_name
-from rndcfl.fedavg import State
-from rndcfl.ledger import Ledger
+from rndcfl.common.errors import check_name
+from rndcfl.common.ledger import Ledger
+from rndcfl.common.seeding import numpy_rng
+from rndcfl.engine.local import State
 from rndcfl.novelty import fit
 from rndcfl.predictors import RND, Predictors
-from rndcfl.seeding import numpy_rng
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ import numpy as np
 from torch import Tensor
 
 from rndcfl.clients import Clients
-from rndcfl.defences import DEFENCES, score_checked
-from rndcfl.findings import Discovery
+from rndcfl.common.ledger import Ledger
+from rndcfl.criteria.judging import judge, judge_paper
+from rndcfl.criteria.robust import DEFENCES, score_checked
+from rndcfl.federations import Discovery
 from rndcfl.hostile.attackers import Attackers
-from rndcfl.judging import judge, judge_paper
-from rndcfl.ledger import Ledger
 from rndcfl.novelty import MAX_PROFILE, fit, profile_peers, score
 from rndcfl.predictors import RND, Predictors
 from rndcfl.simulation import simulate

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from rndcfl.errors import check_number
+from rndcfl.common.errors import check_number
 
 
 class UpdateAttack(Protocol):

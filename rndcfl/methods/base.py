@@ -11,9 +11,9 @@ import numpy as np
 from torch import Tensor, nn
 
 from rndcfl.clients import Clients
+from rndcfl.common.ledger import Ledger
 from rndcfl.discovery import Tamper as TamperDiscovery
-from rndcfl.fedavg import LocalTraining, State
-from rndcfl.ledger import Ledger
+from rndcfl.engine.local import LocalTraining, State
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Method(ABC):
     streams: ClassVar[bool] = True
 
     def check(self, clients: Clients) -> None:
-        """Raise :class:`~rndcfl.errors.InputError` if the method cannot run on `clients`."""
+        """Raise :class:`~rndcfl.common.errors.InputError` if the method cannot run on `clients`."""
         return None
 
     def needs_all(self, round: int) -> bool:

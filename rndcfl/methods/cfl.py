@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from rndcfl.errors import check_number
-from rndcfl.fedavg import State
+from rndcfl.common.errors import check_number
+from rndcfl.engine.local import State
 from rndcfl.methods.base import Method, Run
 from rndcfl.methods.updates import agglomerate, distances, updates
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from rndcfl.clients import Clients
-from rndcfl.errors import InputError, check_name, check_number
-from rndcfl.fedavg import State
+from rndcfl.common.errors import InputError, check_name, check_number
+from rndcfl.engine.local import State
 from rndcfl.methods.base import Method, Run
 from rndcfl.methods.updates import (
     LINKAGES,

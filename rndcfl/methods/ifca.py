@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from rndcfl.clients import Clients
-from rndcfl.errors import InputError, check_number
-from rndcfl.fedavg import State, evaluate_on
-from rndcfl.ledger import Stopwatch, nbytes
+from rndcfl.common.errors import InputError, check_number
+from rndcfl.common.ledger import Stopwatch, nbytes
+from rndcfl.engine.local import State, evaluate_on
 from rndcfl.methods.base import Method, Run
 
 

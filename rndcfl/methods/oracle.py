@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from rndcfl.clients import Clients
-from rndcfl.criteria import in_order_of_appearance
-from rndcfl.errors import InputError
+from rndcfl.common.errors import InputError
+from rndcfl.criteria.linkage import in_order_of_appearance
 from rndcfl.methods.base import Method, Run
 
 

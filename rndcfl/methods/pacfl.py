@@ -6,8 +6,8 @@ import numpy as np
 from scipy.linalg import orth
 
 from rndcfl.clients import Client, Clients
-from rndcfl.errors import InputError, check_name, check_number
-from rndcfl.ledger import Stopwatch
+from rndcfl.common.errors import InputError, check_name, check_number
+from rndcfl.common.ledger import Stopwatch
 from rndcfl.methods.base import Method, Run
 from rndcfl.methods.updates import LINKAGES, agglomerate, check_threshold, nearest_peer_threshold
 

@@ -8,12 +8,12 @@ import numpy as np
 from torch import Tensor
 
 from rndcfl.clients import Clients
-from rndcfl.errors import InputError, check_number
-from rndcfl.fedavg import State, evaluate_on
-from rndcfl.ledger import Stopwatch, nbytes
+from rndcfl.common.errors import InputError, check_number
+from rndcfl.common.ledger import Stopwatch, nbytes
+from rndcfl.common.seeding import numpy_rng
+from rndcfl.engine.local import State, evaluate_on
 from rndcfl.methods.base import Method, Run
 from rndcfl.methods.updates import check_threshold, nearest_peer_threshold
-from rndcfl.seeding import numpy_rng
 
 
 def elect(dissimilarity: np.ndarray, threshold: float) -> np.ndarray:

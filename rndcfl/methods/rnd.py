@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from rndcfl.clients import Clients
+from rndcfl.common.errors import InputError, check_name, check_number
+from rndcfl.common.ledger import Ledger
+from rndcfl.common.seeding import numpy_rng
 from rndcfl.discovery import PARAMETERS, check_discovery, discover
-from rndcfl.errors import InputError, check_name, check_number
-from rndcfl.fedavg import State
-from rndcfl.ledger import Ledger
+from rndcfl.engine.local import State
+from rndcfl.evolving.watching import Standing, same_names
 from rndcfl.methods.base import Method, Run
-from rndcfl.seeding import numpy_rng
-from rndcfl.standing import Standing, same_names
 
 _JUDGED = {"alpha": 0.01, "min_effect": 0.1, "defence": "checked"}
 DOUBT = 0.01  # once there is an alarm, a client whose p-value is below counts as changed, too
@@ -30,7 +30,8 @@ class RNDMethod(Method):
     criterion, tolerance, **params : as for :func:`rndcfl.discovery.discover`.
     recluster_every : the paper's tau; None (tau to infinity) discovers once.
     on_signal : discover again when fresh samples say that a client's data have changed, and send
-        only what changed (:mod:`rndcfl.standing`). For data that change, see :class:`rndcfl.Drift`.
+        only what changed (:mod:`rndcfl.evolving.watching`). For data that change, see
+        :class:`rndcfl.Drift`.
     signal_alpha : probability of a false alarm in a round, over all clients.
     signal_samples : fresh samples that a client looks at in each round.
     """

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from rndcfl.criteria import in_order_of_appearance
-from rndcfl.errors import check_number
-from rndcfl.fedavg import State
+from rndcfl.common.errors import check_number
+from rndcfl.criteria.linkage import in_order_of_appearance
+from rndcfl.engine.local import State
 from rndcfl.methods.base import Run
 
 METRICS = ("l1", "l2", "cosine")
@@ -88,7 +88,8 @@ def nearest_peer_threshold(dissimilarity: np.ndarray, factor: float) -> float:
 
 
 def check_threshold(threshold: float | None, factor: float, name: str = "threshold") -> None:
-    """Raise :class:`~rndcfl.errors.InputError` for a negative threshold or a factor below one."""
+    """Raise :class:`~rndcfl.common.errors.InputError` for a negative threshold or a factor below
+    one."""
     if threshold is not None:
         check_number(name, threshold, 0.0)
     check_number("nearest", factor, 1.0)

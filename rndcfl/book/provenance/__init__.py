@@ -1,0 +1,1 @@
+"""What a result rests on, whether that still holds, and the files that say so."""

@@ -1,0 +1,1 @@
+"""What every room may use: errors, named random streams, costs, metrics, whole files."""

@@ -1,0 +1,60 @@
+"""Scores: how well federations match the true groups, and accuracies with confidence intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from rndcfl.clients import IGNORED
+from rndcfl.common.errors import InputError
+
+
+def ari(groups: ArrayLike, labels: ArrayLike) -> float:
+    """Adjusted Rand index of two partitions of the same clients [N]: 1 equal, about 0 by chance."""
+    from sklearn.metrics import adjusted_rand_score  # a second to import: only where needed
+
+    return float(adjusted_rand_score(*_pair(groups, labels)))
+
+
+def nmi(groups: ArrayLike, labels: ArrayLike) -> float:
+    """Normalised mutual information of two partitions [N], from 0 to 1."""
+    from sklearn.metrics import normalized_mutual_info_score
+
+    return float(normalized_mutual_info_score(*_pair(groups, labels)))
+
+
+def exact(groups: ArrayLike, labels: ArrayLike) -> bool:
+    """Whether two partitions [N] are the same, whatever the names of their parts."""
+    a, b = _pair(groups, labels)
+    pairs = len(np.unique(np.stack([a, b]), axis=1).T)
+    return pairs == len(np.unique(a)) == len(np.unique(b))
+
+
+def top_k(logits: ArrayLike, y: ArrayLike, k: int) -> float:
+    """Share of labels [...] that are among the k largest of logits [..., classes].
+
+    Labels that are :data:`rndcfl.clients.IGNORED` are left out.
+    """
+    scores, wanted = np.asarray(logits), np.asarray(y)
+    best = np.argsort(-scores, axis=-1)[..., :k]
+    found = (best == wanted[..., None]).any(-1)
+    return float(found[wanted != IGNORED].mean())
+
+
+def mean_ci(values: ArrayLike, level: float = 0.95) -> tuple[float, float]:
+    """Mean and half-width of its Student-t confidence interval (nan for a single value)."""
+    v = np.asarray(values, dtype=np.float64)
+    if len(v) < 2:
+        return float(v.mean()), float("nan")
+    half = stats.t.ppf((1 + level) / 2, len(v) - 1) * v.std(ddof=1) / np.sqrt(len(v))
+    return float(v.mean()), float(half)
+
+
+def _pair(groups: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    a, b = np.asarray(groups), np.asarray(labels)
+    if a.ndim != 1 or a.shape != b.shape or not len(a):
+        raise InputError(
+            f"two partitions of the same clients expected, got {a.shape} and {b.shape}"
+        )
+    return a, b

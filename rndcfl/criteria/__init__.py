@@ -1,0 +1,1 @@
+"""Criteria: from what clients report to federations, one file each."""

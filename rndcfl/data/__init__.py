@@ -1,0 +1,1 @@
+"""Data: datasets by name, one reader each, and tables of your own."""

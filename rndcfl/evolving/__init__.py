@@ -1,0 +1,1 @@
+"""Federations as data and members change: when to discover again, where newcomers belong."""

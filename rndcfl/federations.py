@@ -1,0 +1,162 @@
+"""What a discovery found, and how sure it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from rndcfl.common.errors import check_number
+from rndcfl.common.ledger import Ledger
+from rndcfl.criteria.linkage import n_pairs
+from rndcfl.novelty import Reports
+from rndcfl.twosample import detectable, samples_needed
+
+CLEAR = 1.0  # a distance no client's samples should be too few for; best guess right in 69 of 100
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Discovery:
+    """What :func:`~rndcfl.discovery.discover` found.
+
+    Attributes
+    ----------
+    labels : federation of each client, int64 [N], numbered in order of first appearance.
+    novelty : s_ij (Eq. 8), float64 [N, N]: predictor j on the data of client i.
+    excess : log-novelty in excess of both own scores, float64 [N, N], see
+        :func:`~rndcfl.criteria.linkage.log_excess`.
+    dissimilarity : what was grouped, float64 [N, N]. Calibrated: adjusted p-values as -log10(p),
+        those above 1 negative; paper: novelty above the own score in units of sigma_i
+        (``two_sided``: its distance to the own score s_ii, in units of s_ii).
+    threshold : pairs with a larger dissimilarity are incompatible.
+    tolerance : the knob as given: epsilon of Eq. 9, or None for the calibrated criterion.
+    criterion : its full name, e.g. ``"calibrated"`` or ``"paper_mutual"``.
+    reports : all that the clients reported.
+    ledger : bytes, multiply-adds and seconds of the discovery.
+    """
+
+    labels: np.ndarray
+    novelty: np.ndarray
+    excess: np.ndarray
+    dissimilarity: np.ndarray
+    threshold: float
+    tolerance: float | None
+    criterion: str
+    reports: Reports
+    ledger: Ledger
+
+    @property
+    def refused(self) -> dict[int, str]:
+        """Clients that sent what cannot be, and the reason; each is left alone."""
+        return dict(self.reports.refused)
+
+    @property
+    def n_federations(self) -> int:
+        """Number of federations found."""
+        return int(self.labels.max()) + 1
+
+    def explain(self) -> pd.DataFrame:
+        """One row per client: how well it fits where it is, and where else it might belong.
+
+        Columns: client, federation, scored (held-out samples), inside (largest dissimilarity to a
+        member of its own federation), nearest (the other federation it is least unlike;
+        -1 where there is none), outside
+        (largest dissimilarity to a member of that one), margin (distance of the nearer of the two
+        to the threshold; negative where the grouping overruled a pair).
+        """
+        rows = []
+        for i, own in enumerate(self.labels):
+            others = np.arange(len(self.labels)) != i
+            worst = {
+                int(f): self.dissimilarity[i, others & (self.labels == f)].max(initial=-np.inf)
+                for f in range(self.n_federations)
+            }
+            inside = worst.pop(int(own))
+            nearest = min(worst, key=lambda f: worst[f]) if worst else -1
+            outside = worst.get(nearest, np.inf)
+            rows.append(
+                dict(client=i, federation=int(own), scored=int(self.reports.samples[i]),
+                     inside=inside, nearest=nearest, outside=outside,
+                     margin=min(self.threshold - inside, outside - self.threshold))
+            )  # fmt: skip
+        table = pd.DataFrame(rows)
+        return table.replace([np.inf, -np.inf], np.nan)
+
+    def __repr__(self) -> str:
+        return (
+            f"Discovery({self.n_federations} federations of {len(self.labels)} clients, "
+            f"criterion {self.criterion}, labels {self.labels.tolist()}"
+            + (f", refused {list(self.refused)}" if self.refused else "")
+            + ")"
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ProfileDiscovery(Discovery):
+    """A discovery by the calibrated criterion, which knows what it could not have seen.
+
+    Attributes
+    ----------
+    distance : estimated distance between clients in standard deviations of a sample's log errors,
+        float64 [N, N], see :class:`~rndcfl.twosample.ProfileTest`.
+    alpha, min_effect : as given.
+    scored_share : share of a client's samples that were scored; the rest trained its predictor.
+    """
+
+    distance: np.ndarray
+    alpha: float
+    min_effect: float
+    scored_share: float
+
+    @property
+    def p_values(self) -> np.ndarray:
+        """Adjusted p-value of each pair, float64 [N, N], at most 1."""
+        return np.minimum(1.0, 10.0**-self.dissimilarity)
+
+    @property
+    def detectable(self) -> np.ndarray:
+        """The smallest distance each client would be told apart at, float64 [N].
+
+        With probability .8, from a client with as many samples as clients have at the median. What
+        is nearer than that may share a federation because there are too few samples to tell.
+        """
+        n = self.reports.samples
+        typical = np.full_like(n, int(np.median(n)))
+        return detectable(n, typical, len(self.reports.peers), self._level, self.min_effect)
+
+    @property
+    def uninformative(self) -> list[int]:
+        """Clients with too few samples to be told apart even at a clear distance of 1."""
+        return np.flatnonzero(self.detectable > CLEAR).tolist()
+
+    def samples_needed(self, distance: float = CLEAR) -> int | None:
+        """Samples per client (to train and to score) with which `distance` would be detected.
+
+        With probability .8, for as many clients; None if no number is enough, because `distance`
+        hardly exceeds `min_effect`.
+        """
+        check_number("distance", distance, 0.0)
+        scored = samples_needed(distance, len(self.reports.peers), self._level, self.min_effect)
+        return None if scored is None else int(np.ceil(scored / self.scored_share))
+
+    def explain(self) -> pd.DataFrame:
+        """As :meth:`Discovery.explain`, with one more column: detectable."""
+        return super().explain().assign(detectable=self.detectable)
+
+    def __repr__(self) -> str:
+        low, high = self.detectable.min(), self.detectable.max()
+        span = f"{low:.2f}" if high - low < 0.005 else f"{low:.2f} to {high:.2f}"
+        text = super().__repr__()[:-1] + f", would miss distances below {span}"
+        if self.uninformative:
+            few = self.uninformative
+            who = "all clients" if len(few) == len(self.labels) else f"clients {few}"
+            text += (
+                f", too few samples to rule out more for {who}: "
+                f"{self.samples_needed()} each would show a distance of {CLEAR:g}"
+            )
+        return text + ")"
+
+    @property
+    def _level(self) -> float:
+        return self.alpha / n_pairs(len(self.labels))

@@ -1,0 +1,1 @@
+"""What predictors and reports give away, and how to promise that they do not."""

@@ -1,0 +1,1 @@
+"""The exchange among real sites, whatever engine carries it."""

@@ -1,0 +1,1 @@
+"""Discovery among thousands: a few landmarks, and grouping without comparing all pairs."""
