@@ -77,16 +77,23 @@ def ours(job: dict[str, np.ndarray], folder: Path) -> tuple[list[float], dict[st
     from rndcfl import Clients, simulate
 
     tests = np.split(np.arange(len(job["y_test"])), CLIENTS)
-    clients = Clients.from_arrays([
-        (x, y, job["x_test"][t], job["y_test"][t])
-        for x, y, t in zip(job["x"], job["y"], tests, strict=True)
-    ])  # fmt: skip
+    clients = Clients.from_arrays(
+        [
+            (x, y, job["x_test"][t], job["y_test"][t])
+            for x, y, t in zip(job["x"], job["y"], tests, strict=True)
+        ]
+    )
 
     def all_rounds(clients: Clients, rounds: int) -> Any:
         return simulate(
-            clients, "global", rounds, lambda *_: perceptron(job), lr=LR, batch_size=BATCH,
+            clients,
+            "global",
+            rounds,
+            lambda *_: perceptron(job),
+            lr=LR,
+            batch_size=BATCH,
             progress=False,
-        )  # fmt: skip
+        )
 
     all_rounds(clients[:2], 1)  # PyTorch imports some of itself only when asked
     start = time.perf_counter()
@@ -164,10 +171,12 @@ def flower(job: dict[str, np.ndarray], folder: Path) -> tuple[list[float], dict[
             optimizer.zero_grad()
             torch.nn.functional.cross_entropy(model(x[batch]), y[batch]).backward()
             optimizer.step()
-        reply = RecordDict({
-            "arrays": ArrayRecord(model.state_dict()),
-            "metrics": MetricRecord({"num-examples": len(x)}),
-        })  # fmt: skip
+        reply = RecordDict(
+            {
+                "arrays": ArrayRecord(model.state_dict()),
+                "metrics": MetricRecord({"num-examples": len(x)}),
+            }
+        )
         return Message(content=reply, reply_to=message)
 
     @server.main()
@@ -212,9 +221,11 @@ def run(name: str, folder: Path) -> None:
     ends, weights = {"ours": ours, "fluke": fluke, "flower": flower}[name](job, folder)
     assert len(ends) == ROUNDS, f"{name} ended {len(ends)} rounds of {ROUNDS}"
     result = dict(
-        name=name, seconds=np.diff(ends).tolist(), whole_run=time.perf_counter() - start,
+        name=name,
+        seconds=np.diff(ends).tolist(),
+        whole_run=time.perf_counter() - start,
         accuracy=accuracy(weights, job),
-    )  # fmt: skip
+    )
     with open(folder / "results.jsonl", "a", encoding="utf-8") as file:
         file.write(json.dumps(result) + "\n")
 

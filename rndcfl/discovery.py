@@ -25,9 +25,16 @@ from rndcfl.privacy.reports import private_exchange
 
 CRITERIA = ("calibrated", "paper")
 PARAMETERS = (
-    "alpha", "min_effect", "labels", "reading", "grouping", "defence", "privacy", "rnd",
+    "alpha",
+    "min_effect",
+    "labels",
+    "reading",
+    "grouping",
+    "defence",
+    "privacy",
+    "rnd",
     *(f.name for f in fields(RND)),
-)  # fmt: skip
+)
 MIN_SAMPLES = 3  # of a client for the calibrated criterion: one to train, two to score
 
 
@@ -110,9 +117,19 @@ def discover(
     [0, 1, 0, 1]
     """
     rnd = check_discovery(
-        clients, criterion, tolerance, alpha=alpha, min_effect=min_effect, labels=labels,
-        reading=reading, grouping=grouping, defence=defence, privacy=privacy, rnd=rnd, **budget,
-    )  # fmt: skip
+        clients,
+        criterion,
+        tolerance,
+        alpha=alpha,
+        min_effect=min_effect,
+        labels=labels,
+        reading=reading,
+        grouping=grouping,
+        defence=defence,
+        privacy=privacy,
+        rnd=rnd,
+        **budget,
+    )
     check_number("seed", seed, 0, whole=True)
     ledger = Ledger()
     if privacy is not None:

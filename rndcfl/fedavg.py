@@ -72,8 +72,10 @@ def trimmed_mean(states: Sequence[State], weights: Sequence[float]) -> State:
 
 
 AGGREGATIONS: dict[str, Callable[[Sequence[State], Sequence[float]], State]] = {
-    "mean": average, "median": median, "trimmed": trimmed_mean,
-}  # fmt: skip
+    "mean": average,
+    "median": median,
+    "trimmed": trimmed_mean,
+}
 
 
 def _each(states: Sequence[State], reduce: Callable[[Tensor], Tensor]) -> State:

@@ -76,10 +76,16 @@ class Discovery:
             nearest = min(worst, key=lambda f: worst[f]) if worst else -1
             outside = worst.get(nearest, np.inf)
             rows.append(
-                dict(client=i, federation=int(own), scored=int(self.reports.samples[i]),
-                     inside=inside, nearest=nearest, outside=outside,
-                     margin=min(self.threshold - inside, outside - self.threshold))
-            )  # fmt: skip
+                dict(
+                    client=i,
+                    federation=int(own),
+                    scored=int(self.reports.samples[i]),
+                    inside=inside,
+                    nearest=nearest,
+                    outside=outside,
+                    margin=min(self.threshold - inside, outside - self.threshold),
+                )
+            )
         table = pd.DataFrame(rows)
         return table.replace([np.inf, -np.inf], np.nan)
 

@@ -30,7 +30,7 @@ from rndcfl.predictors import (
     squared_errors,
     train_predictors,
     untrained_predictors,
-)  # fmt: skip
+)
 
 LARGEST_ERROR = 1e300  # that is reported, so that means and logs stay finite
 MAX_PROFILE = 64  # predictors in a profile; its covariance grows with their square
@@ -76,9 +76,13 @@ def report_row(errors: np.ndarray, peers: np.ndarray) -> tuple[np.ndarray, ...]:
 
 
 def exchange(
-    clients: Clients, rnd: RND, seed: int, ledger: Ledger,
-    max_profile: int = MAX_PROFILE, labels: bool = False,
-) -> Reports:  # fmt: skip
+    clients: Clients,
+    rnd: RND,
+    seed: int,
+    ledger: Ledger,
+    max_profile: int = MAX_PROFILE,
+    labels: bool = False,
+) -> Reports:
     """Algorithm 1 on all clients: train predictors, pass them round, score, report.
 
     Parameters
@@ -104,9 +108,15 @@ def profile_peers(n: int, seed: int, most: int = MAX_PROFILE) -> np.ndarray:
 
 
 def fit(
-    clients: Sequence[Client] | Mapping[int, Client], rnd: RND, seed: int, ledger: Ledger,
-    labels: bool = False, *, only: Sequence[int] | None = None, target_seed: int | None = None,
-) -> tuple[Predictors, list[tuple[Tensor, Tensor]]]:  # fmt: skip
+    clients: Sequence[Client] | Mapping[int, Client],
+    rnd: RND,
+    seed: int,
+    ledger: Ledger,
+    labels: bool = False,
+    *,
+    only: Sequence[int] | None = None,
+    target_seed: int | None = None,
+) -> tuple[Predictors, list[tuple[Tensor, Tensor]]]:
     """Every client, or `only` some, trains its predictor.
 
     Parameters
@@ -136,24 +146,28 @@ def fit(
         predictors = train_predictors(
             [x[:cut] for x, cut in zip(samples, cuts, strict=True)],
             [t[:cut] for t, cut in zip(wanted, cuts, strict=True)],
-            untrained_predictors(shape, len(who), rnd, seed, who), rnd, seed, who,
-        )  # fmt: skip
+            untrained_predictors(shape, len(who), rnd, seed, who),
+            rnd,
+            seed,
+            who,
+        )
     target_cost = multiply_adds(target, shape)
     training = 3 * rnd.steps * rnd.batch_size * multiply_adds(predictors.network, shape)
     for i, x in zip(who, samples, strict=True):
         ledger.add(
-            "discovery/predictors", i, bytes_up=predictors.bytes_each, bytes_down=SEED_BYTES,
-            multiply_adds=len(x) * target_cost + training, seconds=watch.seconds / len(who),
-        )  # fmt: skip
+            "discovery/predictors",
+            i,
+            bytes_up=predictors.bytes_each,
+            bytes_down=SEED_BYTES,
+            multiply_adds=len(x) * target_cost + training,
+            seconds=watch.seconds / len(who),
+        )
     firsts = [len(x) - rnd.n_scored(len(x)) for x in samples]
     return predictors, [(x[k:], t[k:]) for x, t, k in zip(samples, wanted, firsts, strict=True)]
 
 
 def score(
-    predictors: Predictors,
-    held_out: list[tuple[Tensor, Tensor]],
-    ledger: Ledger,
-    peers: np.ndarray,
+    predictors: Predictors, held_out: list[tuple[Tensor, Tensor]], ledger: Ledger, peers: np.ndarray
 ) -> Reports:
     """Every client runs all predictors on its own samples and reports its rows."""
     n, m = len(held_out), len(peers)
@@ -165,10 +179,13 @@ def score(
         with watch.running():
             rows.append(report_row(squared_errors(predictors, x, wanted), peers))
         ledger.add(
-            "discovery/novelty", i, bytes_up=NUMBER * reported,
+            "discovery/novelty",
+            i,
+            bytes_up=NUMBER * reported,
             bytes_down=(n - 1) * predictors.bytes_each,
-            multiply_adds=n * len(x) * one_pass, seconds=watch.seconds,
-        )  # fmt: skip
+            multiply_adds=n * len(x) * one_pass,
+            seconds=watch.seconds,
+        )
     samples = np.array([len(x) for x, _ in held_out])
     novelty, profile, covariance = (np.stack(part) for part in zip(*rows, strict=True))
     return Reports(samples, novelty, peers, profile, covariance)

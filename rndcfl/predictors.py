@@ -140,9 +140,13 @@ class Predictors:
 
 
 def train_predictors(
-    inputs: list[Tensor], wanted: list[Tensor], predictors: Predictors, rnd: RND, seed: int,
+    inputs: list[Tensor],
+    wanted: list[Tensor],
+    predictors: Predictors,
+    rnd: RND,
+    seed: int,
     who: Sequence[int] | None = None,
-) -> Predictors:  # fmt: skip
+) -> Predictors:
     """Train predictor i on client i's samples, all at once (Algorithm 1, line 1).
 
     Parameters

@@ -24,9 +24,7 @@ from rndcfl.fedavg import AGGREGATIONS
 from rndcfl.methods import METHODS, Method, Run
 from rndcfl.methods.base import ClientTensors, Tamper
 
-COLUMNS = (
-    "method", "seed", "round", "client", "group", "federation", "loss", "accuracy", *COSTS
-)  # fmt: skip
+COLUMNS = ("method", "seed", "round", "client", "group", "federation", "loss", "accuracy", *COSTS)
 
 
 class Stream(Protocol):
@@ -110,11 +108,18 @@ def simulate(
     network = build_model(model, shape, n_classes, seed).to(device())
     data = [_on_device(client) for client in clients]
     run = Run(
-        clients, data, seed, training, network,
-        labels=np.zeros(len(clients), dtype=np.int64), models={0: new_model()},
-        participants=np.ones(len(clients), dtype=bool), new_model=new_model,
-        model_cost=multiply_adds(network, shape, data[0].x.dtype), tamper=tamper,
-    )  # fmt: skip
+        clients,
+        data,
+        seed,
+        training,
+        network,
+        labels=np.zeros(len(clients), dtype=np.int64),
+        models={0: new_model()},
+        participants=np.ones(len(clients), dtype=bool),
+        new_model=new_model,
+        model_cost=multiply_adds(network, shape, data[0].x.dtype),
+        tamper=tamper,
+    )
     rows, labels = [], []
     each_round = (
         tqdm(range(rounds), desc=method, leave=False, delay=2) if progress else range(rounds)
@@ -187,18 +192,25 @@ def _train(run: Run, method: Method, r: int) -> dict[int, State]:
     who, watch = list(map(int, np.flatnonzero(run.participants))), Stopwatch()
     with watch.running():
         found = train_clients(
-            run.network, [run.models[run.labels[i]] for i in who],
-            [(run.data[i].x, run.data[i].y) for i in who], run.training,
+            run.network,
+            [run.models[run.labels[i]] for i in who],
+            [(run.data[i].x, run.data[i].y) for i in who],
+            run.training,
             [numpy_rng(run.seed, "local training", r, i) for i in who],
-        )  # fmt: skip
+        )
     total = sum(seen for _, seen in found)
     sizes = np.bincount(run.labels)
     for i, (state, seen) in zip(who, found, strict=True):
         up, down = method.traffic(int(sizes[run.labels[i]]), nbytes(state.values()))
         run.ledger.add(
-            "training", i, r, bytes_up=up, bytes_down=down,
-            multiply_adds=3 * seen * run.model_cost, seconds=watch.seconds * seen / total,
-        )  # fmt: skip
+            "training",
+            i,
+            r,
+            bytes_up=up,
+            bytes_down=down,
+            multiply_adds=3 * seen * run.model_cost,
+            seconds=watch.seconds * seen / total,
+        )
     trained = {i: state for i, (state, _) in zip(who, found, strict=True)}
     if run.tamper is None:
         return trained
@@ -233,10 +245,15 @@ def _scores(run: Run, method: str, r: int) -> Iterator[dict[str, Any]]:
     for i, client in enumerate(run.clients):
         loss, accuracy = scores[i]
         yield dict(
-            method=method, seed=run.seed, round=r, client=i,
+            method=method,
+            seed=run.seed,
+            round=r,
+            client=i,
             group=-1 if client.group is None else client.group,
-            federation=int(run.labels[i]), loss=loss, accuracy=accuracy,
-        )  # fmt: skip
+            federation=int(run.labels[i]),
+            loss=loss,
+            accuracy=accuracy,
+        )
 
 
 @dataclass(frozen=True, eq=False)

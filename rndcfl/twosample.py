@@ -44,9 +44,13 @@ class ProfileTest:
 
 
 def profile_test(
-    samples: np.ndarray, mean: np.ndarray, covariance: np.ndarray, peers: np.ndarray,
-    min_effect: float = 0.0, noise: np.ndarray | None = None,
-) -> ProfileTest:  # fmt: skip
+    samples: np.ndarray,
+    mean: np.ndarray,
+    covariance: np.ndarray,
+    peers: np.ndarray,
+    min_effect: float = 0.0,
+    noise: np.ndarray | None = None,
+) -> ProfileTest:
     """Test for every pair of clients whether their expected profiles are `min_effect` apart.
 
     Parameters
@@ -79,19 +83,27 @@ def profile_test(
             chosen = np.stack([_chosen(i, int(other), peers, p) for other in j])
             rows, columns = chosen[:, :, None], chosen[:, None, :]
             squared = _mahalanobis(
-                samples[i], mean[i][chosen], covariance[i][rows, columns],
-                samples[j], mean[j[:, None], chosen], covariance[j[:, None, None], rows, columns],
+                samples[i],
+                mean[i][chosen],
+                covariance[i][rows, columns],
+                samples[j],
+                mean[j[:, None], chosen],
+                covariance[j[:, None, None], rows, columns],
                 noise[i] + noise[j],
-            )  # fmt: skip
+            )
             evidence[i, j], distance[i, j] = _judged(squared, samples[i], samples[j], p, min_effect)
     return ProfileTest(evidence + evidence.T, distance + distance.T)
 
 
 def evidence_against(
-    samples: np.ndarray, mean: np.ndarray, covariance: np.ndarray,
-    of_samples: np.ndarray, of_mean: np.ndarray, of_covariance: np.ndarray,
+    samples: np.ndarray,
+    mean: np.ndarray,
+    covariance: np.ndarray,
+    of_samples: np.ndarray,
+    of_mean: np.ndarray,
+    of_covariance: np.ndarray,
     min_effect: float = 0.0,
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """The same test between each of several clients and one group (or a group of its own).
 
     Parameters
@@ -115,9 +127,13 @@ def evidence_against(
     for p in np.unique(sizes):
         i = np.flatnonzero(sizes == p)
         squared = _mahalanobis(
-            samples[i], mean[i, :p], covariance[i, :p, :p],
-            others[i], of_mean[i, :p], of_covariance[i, :p, :p],
-        )  # fmt: skip
+            samples[i],
+            mean[i, :p],
+            covariance[i, :p, :p],
+            others[i],
+            of_mean[i, :p],
+            of_covariance[i, :p, :p],
+        )
         evidence[i], _ = _judged(squared, samples[i], others[i], p, min_effect)
     return evidence
 
@@ -198,9 +214,14 @@ def _chosen(i: int, j: int, peers: np.ndarray, p: int) -> np.ndarray:
 
 
 def _mahalanobis(
-    n_i: np.ndarray, mean_i: np.ndarray, covariance_i: np.ndarray,
-    n_j: np.ndarray, mean_j: np.ndarray, covariance_j: np.ndarray, noise: Any = 0.0,
-) -> np.ndarray:  # fmt: skip
+    n_i: np.ndarray,
+    mean_i: np.ndarray,
+    covariance_i: np.ndarray,
+    n_j: np.ndarray,
+    mean_j: np.ndarray,
+    covariance_j: np.ndarray,
+    noise: Any = 0.0,
+) -> np.ndarray:
     """Squared distances of profiles [c, p] in units of their pooled covariances [c, p, p].
 
     `noise` [c] is the variance of what was added to each entry of mean_i - mean_j.

@@ -292,9 +292,13 @@ def test_a_label_per_sample_is_what_it_was():
 def test_what_is_not_asked_for_teaches_nothing(always):
     """One full-batch step: the slope of the logits is what softmax predicts less what is there."""
     state, _ = train_locally(
-        always, copy_state(always), torch.zeros(3, 3), PLACES,
-        LocalTraining(lr=1, batch_size=None), rng(),
-    )  # fmt: skip
+        always,
+        copy_state(always),
+        torch.zeros(3, 3),
+        PLACES,
+        LocalTraining(lr=1, batch_size=None),
+        rng(),
+    )
     slope = np.array([1 / 4 - 2 / 6, 3 / 4 - 4 / 6])
     np.testing.assert_allclose(state["logits"], [0, np.log(3)] - slope, rtol=1e-5)
 

@@ -9,12 +9,9 @@ from rndcfl.federations import Discovery
 from rndcfl.novelty import Reports
 from rndcfl.twosample import detectable
 
-D = np.array([
-    [0.0, -1.0, 7.0, 9.0],
-    [-1.0, 0.0, 3.0, 5.0],
-    [7.0, 3.0, 0.0, 2.5],
-    [9.0, 5.0, 2.5, 0.0],
-])  # fmt: skip
+D = np.array(
+    [[0.0, -1.0, 7.0, 9.0], [-1.0, 0.0, 3.0, 5.0], [7.0, 3.0, 0.0, 2.5], [9.0, 5.0, 2.5, 0.0]]
+)
 
 
 def by_hand(labels, threshold=2.0):

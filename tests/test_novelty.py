@@ -17,7 +17,7 @@ from rndcfl.novelty import (
     scored_samples,
     spelled,
     with_labels,
-)  # fmt: skip
+)
 from rndcfl.predictors import RND, frozen_target, train_predictors, untrained_predictors
 
 SHAPE = (1, 8, 8)

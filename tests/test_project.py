@@ -128,8 +128,8 @@ def test_there_are_no_circles_of_imports():
         pytest.fail(" -> ".join(error.args[1]))
 
 
-# An import goes down this list, never up; rooms in one line do not know each other. Data and settings
-# stand beside the pipeline, which never imports them.
+# An import goes down this list, never up; rooms in one line do not know each other. Data and
+# settings stand beside the pipeline, which never imports them.
 ROOMS = [
     ["book"],
     ["flower", "flare"],
@@ -281,8 +281,11 @@ def test_a_method_and_a_setting_are_added_as_the_readme_says(monkeypatch):
 
 def test_own_data_as_the_readme_says(stripe_clients):
     own, _ = blocks(README)
-    names = {f"{k}{i}": getattr(client, k) for i, client in enumerate(stripe_clients(3, n=60))
-             for k in "xy"}  # fmt: skip
+    names = {
+        f"{k}{i}": getattr(client, k)
+        for i, client in enumerate(stripe_clients(3, n=60))
+        for k in "xy"
+    }
     exec(own, names)
     assert names["labels"].tolist() == [0, 1, 0]
     assert names["history"].labels.tolist() == [[0, 1, 0]] * 20

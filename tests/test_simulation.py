@@ -15,9 +15,19 @@ from rndcfl.methods import METHODS, Method
 from rndcfl.simulation import simulate
 
 COLUMNS = {
-    "method", "seed", "round", "client", "group", "federation", "loss", "accuracy",
-    "bytes_up", "bytes_down", "seconds", "multiply_adds",
-}  # fmt: skip
+    "method",
+    "seed",
+    "round",
+    "client",
+    "group",
+    "federation",
+    "loss",
+    "accuracy",
+    "bytes_up",
+    "bytes_down",
+    "seconds",
+    "multiply_adds",
+}
 # Of the default model for images of 8x8 and four classes.
 MLP_WEIGHTS = 64 * 200 + 200 * 4
 MLP_BYTES = 4 * (MLP_WEIGHTS + 200 + 4)
@@ -33,9 +43,11 @@ def methods(small_rnd):
     """Every method with parameters that make it quick."""
     plain = {name: {} for name in METHODS}
     quick = dict(
-        rnd=dict(rnd=small_rnd), ifca=dict(n_clusters=1),
-        cfl=dict(eps1=1e9, eps2=0, min_rounds=1), flhc=dict(warmup_rounds=1),
-    )  # fmt: skip
+        rnd=dict(rnd=small_rnd),
+        ifca=dict(n_clusters=1),
+        cfl=dict(eps1=1e9, eps2=0, min_rounds=1),
+        flhc=dict(warmup_rounds=1),
+    )
     return {**plain, **quick}
 
 
@@ -102,10 +114,12 @@ def test_final_is_the_last_rounds_row_with_all_costs(clients, small_rnd):
 
 def test_a_round_of_single_full_batch_steps_is_one_step_on_everybodys_data(stripe_clients):
     big, small = stripe_clients(2, n=30)
-    clients = Clients.from_arrays([
-        (big.x, big.y, big.x_test, big.y_test),
-        (small.x[:10], small.y[:10], small.x_test, small.y_test),
-    ])  # fmt: skip
+    clients = Clients.from_arrays(
+        [
+            (big.x, big.y, big.x_test, big.y_test),
+            (small.x[:10], small.y[:10], small.x_test, small.y_test),
+        ]
+    )
     history = simulate(clients, "global", 1, linear, seed=3, lr=0.5, local_steps=1, batch_size=None)
     model = build_model(linear, (1, 8, 8), 4, seed=3).to(device())
     x = torch.from_numpy(np.concatenate([c.x for c in clients])).to(device())

@@ -2,13 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rndcfl.twosample import (
-    POWER,
-    detectable,
-    profile_size,
-    profile_test,
-    samples_needed,
-)
+from rndcfl.twosample import POWER, detectable, profile_size, profile_test, samples_needed
 
 
 def summary(logs):
@@ -116,8 +110,9 @@ def test_differences_up_to_the_smallest_relevant_one_are_none():
     shift = effect * np.ones((4, 1)) / 2  # of length `effect`
 
     def rejections(shift):
-        logs = [[rng.standard_normal((4, n)), rng.standard_normal((4, n)) + shift]
-                for _ in range(400)]  # fmt: skip
+        logs = [
+            [rng.standard_normal((4, n)), rng.standard_normal((4, n)) + shift] for _ in range(400)
+        ]
         return np.mean([compared(pair, effect).evidence[0, 1] > -np.log10(level) for pair in logs])
 
     assert rejections(shift) == pytest.approx(level, abs=3 * np.sqrt(level / 400))

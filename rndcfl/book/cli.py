@@ -84,9 +84,7 @@ main.add_command(html)
     help="Notebooks to run side by side.",
 )
 @click.option(
-    "--force",
-    is_flag=True,
-    help="Run again from the start, even what is finished, and replace it.",
+    "--force", is_flag=True, help="Run again from the start, even what is finished, and replace it."
 )
 def reproduce(
     profile: str, only: tuple[str, ...], changes: tuple[str, ...], jobs: int, force: bool

@@ -28,9 +28,16 @@ from rndcfl.common.files import write_whole
     help="Also write labels, novelty and costs to this file.",
 )
 def discover(
-    dataset: str, setting: str, n_clients: int, n_groups: int, samples: int | None, seed: int,
-    criterion: str, tolerance: float | None, file: Path | None,
-) -> None:  # fmt: skip
+    dataset: str,
+    setting: str,
+    n_clients: int,
+    n_groups: int,
+    samples: int | None,
+    seed: int,
+    criterion: str,
+    tolerance: float | None,
+    file: Path | None,
+) -> None:
     """Share a dataset out to clients and discover their federations."""
     from rndcfl.common.metrics import ari, exact, nmi
     from rndcfl.discovery import check_discovery
@@ -44,13 +51,20 @@ def discover(
     check_discovery(clients, criterion, tolerance)
     found = find(clients, criterion, tolerance, seed)
     assert clients.groups is not None
-    table = pd.DataFrame({
-        "client": range(len(clients)), "samples": list(map(len, clients)),
-        "true group": clients.groups, **found.explain().drop(columns=["client", "scored"]),
-    })  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "client": range(len(clients)),
+            "samples": list(map(len, clients)),
+            "true group": clients.groups,
+            **found.explain().drop(columns=["client", "scored"]),
+        }
+    )
     costs = found.ledger.total()
-    score = dict(exact=exact(clients.groups, found.labels), ari=ari(clients.groups, found.labels),
-                 nmi=nmi(clients.groups, found.labels))  # fmt: skip
+    score = dict(
+        exact=exact(clients.groups, found.labels),
+        ari=ari(clients.groups, found.labels),
+        nmi=nmi(clients.groups, found.labels),
+    )
     click.echo(table.to_string(index=False, na_rep="-", float_format="%.1f"))
     if isinstance(found, ProfileDiscovery):
         click.echo(
@@ -66,15 +80,25 @@ def discover(
     )
     if file is not None:
         result = dict(
-            dataset=dataset, setting=setting, samples=samples, seed=seed, criterion=found.criterion,
-            tolerance=tolerance, labels=found.labels.tolist(), groups=clients.groups.tolist(),
-            n_federations=found.n_federations, **score, novelty=found.novelty.tolist(),
-            excess=found.excess.tolist(), costs=costs.to_dict(),
-        )  # fmt: skip
+            dataset=dataset,
+            setting=setting,
+            samples=samples,
+            seed=seed,
+            criterion=found.criterion,
+            tolerance=tolerance,
+            labels=found.labels.tolist(),
+            groups=clients.groups.tolist(),
+            n_federations=found.n_federations,
+            **score,
+            novelty=found.novelty.tolist(),
+            excess=found.excess.tolist(),
+            costs=costs.to_dict(),
+        )
         if isinstance(found, ProfileDiscovery):
             result |= dict(
-                distance=found.distance.tolist(), detectable=found.detectable.tolist(),
+                distance=found.distance.tolist(),
+                detectable=found.detectable.tolist(),
                 p_values=found.p_values.tolist(),
-            )  # fmt: skip
+            )
         write_whole(file, json.dumps(result, indent=1) + "\n")
         click.echo(f"written to {file}")

@@ -19,12 +19,20 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--nodes", type=click.IntRange(2), default=2, show_default=True, help="Sites.")
 @click.option("--rounds", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--samples", type=click.IntRange(10), default=200, show_default=True,
-              help="Images of each site.")  # fmt: skip
+@click.option(
+    "--samples",
+    type=click.IntRange(10),
+    default=200,
+    show_default=True,
+    help="Images of each site.",
+)
 @click.option("--secure", is_flag=True, help="TLS and node authentication, with keys made for it.")
 @click.option("--simulation", is_flag=True, help="Flower's simulation (needs ray), no SuperNodes.")
-@click.option("--folder", type=click.Path(path_type=Path),
-              help="For logs and results; default a temporary one.")  # fmt: skip
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    help="For logs and results; default a temporary one.",
+)
 def flower(
     nodes: int, rounds: int, samples: int, secure: bool, simulation: bool, folder: Path | None
 ) -> None:

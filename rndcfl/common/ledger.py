@@ -39,9 +39,16 @@ class Ledger:
     ) -> None:
         """Enter what one client sent to the server, received from it, and computed."""
         self.entries.append(
-            dict(phase=phase, round=round, client=client, bytes_up=bytes_up,
-                 bytes_down=bytes_down, multiply_adds=multiply_adds, seconds=seconds)
-        )  # fmt: skip
+            dict(
+                phase=phase,
+                round=round,
+                client=client,
+                bytes_up=bytes_up,
+                bytes_down=bytes_down,
+                multiply_adds=multiply_adds,
+                seconds=seconds,
+            )
+        )
 
     def extend(self, other: Ledger, round: int) -> None:
         """Enter all of another ledger's entries as part of `round`."""

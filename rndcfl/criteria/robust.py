@@ -115,9 +115,12 @@ def without(reports: Reports, refused: dict[int, str]) -> Reports:
     novelty = reports.novelty.copy()
     novelty[list(refused)] = np.nan
     return replace(
-        reports, samples=reports.samples[rows], novelty=novelty, profile=reports.profile[rows],
+        reports,
+        samples=reports.samples[rows],
+        novelty=novelty,
+        profile=reports.profile[rows],
         covariance=reports.covariance[rows],
-    )  # fmt: skip
+    )
 
 
 def accepted(reports: Reports) -> np.ndarray:
@@ -146,9 +149,12 @@ def bounded(reports: Reports) -> Reports:
 
 
 def mended(
-    labels: np.ndarray, dissimilarity: np.ndarray, threshold: float, reports: Reports,
+    labels: np.ndarray,
+    dissimilarity: np.ndarray,
+    threshold: float,
+    reports: Reports,
     min_effect: float,
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """Join federations that a few clients have torn apart.
 
     Two are joined if somebody in one is compatible with at least half of the other, and no two

@@ -151,9 +151,16 @@ def _dataset(
 
 
 def _natural(
-    x: np.ndarray, y: np.ndarray, origin: Origin, n_classes: int,
-    name: str, title: str, licence: str, citation: str, alphabet: str = "",
-) -> Dataset:  # fmt: skip
+    x: np.ndarray,
+    y: np.ndarray,
+    origin: Origin,
+    n_classes: int,
+    name: str,
+    title: str,
+    licence: str,
+    citation: str,
+    alphabet: str = "",
+) -> Dataset:
     """A dataset with natural clients; its test part is empty."""
     for array in (x, y, origin.owner):
         array.setflags(write=False)
@@ -227,7 +234,12 @@ def data_files(name: str) -> list[Path]:
     root = Path(given) if given else None
     if name == "fashion-mnist-mini":
         return sorted(Path(__file__).parent.glob("*.gz"))
-    files = {"cifar10": cifar.files, "mnist": idx.MNIST.files, "heart-disease": heart_disease.files,
-             "digits": digits.files, "sms": texts.sms_files,
-             "shakespeare": texts.shakespeare_files}  # fmt: skip
+    files = {
+        "cifar10": cifar.files,
+        "mnist": idx.MNIST.files,
+        "heart-disease": heart_disease.files,
+        "digits": digits.files,
+        "sms": texts.sms_files,
+        "shakespeare": texts.shakespeare_files,
+    }
     return files.get(name, idx.FASHION_MNIST.files)(root)

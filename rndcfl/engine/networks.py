@@ -48,19 +48,25 @@ def encoder(shape: Shape, widths: tuple[int, int], embedding: int, downsample: s
     check_name("downsample", downsample, ("stride", "pool"))
     if len(shape) == 1:
         layers: list[nn.Module] = [
-            nn.Linear(shape[0], sum(widths)), nn.ReLU(), nn.Linear(sum(widths), embedding)
-        ]  # fmt: skip
+            nn.Linear(shape[0], sum(widths)),
+            nn.ReLU(),
+            nn.Linear(sum(widths), embedding),
+        ]
     elif len(shape) == 3:
         stride = 2 if downsample == "stride" else 1
         lines = 1 if shape[1] == 1 else 4  # text is one pixel high
         size = (min(2, shape[1]), 2)
         pool = [nn.MaxPool2d(size)] if downsample == "pool" else []
         layers = [
-            nn.Conv2d(shape[0], widths[0], 3, stride, padding=1), nn.ReLU(), *pool,
-            nn.Conv2d(widths[0], widths[1], 3, stride, padding=1), nn.ReLU(),
-            nn.AdaptiveAvgPool2d((lines, 4)), nn.Flatten(),
+            nn.Conv2d(shape[0], widths[0], 3, stride, padding=1),
+            nn.ReLU(),
+            *pool,
+            nn.Conv2d(widths[0], widths[1], 3, stride, padding=1),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d((lines, 4)),
+            nn.Flatten(),
             nn.Linear(4 * lines * widths[1], embedding),
-        ]  # fmt: skip
+        ]
     else:
         raise InputError(f"no encoder for samples of shape {shape}; give images or tables")
     return nn.Sequential(*layers).apply(_kaiming_normal)
@@ -86,11 +92,16 @@ def cnn(shape: Shape, n_classes: int) -> nn.Module:
     """Two 3x3 convolutions of stride 2 (16 and 32 channels) and one hidden layer of 64."""
     _images_only("cnn", shape)
     return nn.Sequential(
-        nn.Conv2d(shape[0], 16, 3, stride=2, padding=1), nn.ReLU(),
-        nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.ReLU(),
-        nn.AdaptiveAvgPool2d(4), nn.Flatten(),
-        nn.Linear(512, 64), nn.ReLU(), nn.Linear(64, n_classes),
-    )  # fmt: skip
+        nn.Conv2d(shape[0], 16, 3, stride=2, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(16, 32, 3, stride=2, padding=1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(4),
+        nn.Flatten(),
+        nn.Linear(512, 64),
+        nn.ReLU(),
+        nn.Linear(64, n_classes),
+    )
 
 
 class _GRU(nn.Module):
@@ -143,8 +154,10 @@ def resnet18(shape: Shape, n_classes: int, stem: str = "cifar") -> nn.Module:
     check_name("stem of resnet18", stem, ("cifar", "imagenet"))
     kernel, stride, padding = (3, 1, 1) if stem == "cifar" else (7, 2, 3)
     layers: list[nn.Module] = [
-        nn.Conv2d(shape[0], 64, kernel, stride, padding, bias=False), nn.BatchNorm2d(64), nn.ReLU()
-    ]  # fmt: skip
+        nn.Conv2d(shape[0], 64, kernel, stride, padding, bias=False),
+        nn.BatchNorm2d(64),
+        nn.ReLU(),
+    ]
     if stem == "imagenet":
         layers.append(nn.MaxPool2d(3, 2, 1))
     for inputs, outputs, stride in ((64, 64, 1), (64, 128, 2), (128, 256, 2), (256, 512, 2)):
@@ -159,8 +172,12 @@ def resnet18_imagenet(shape: Shape, n_classes: int) -> nn.Module:
 
 
 MODELS: dict[str, ModelFactory] = {
-    "mlp": mlp, "cnn": cnn, "gru": gru, "resnet18": resnet18, "resnet18_imagenet": resnet18_imagenet
-}  # fmt: skip
+    "mlp": mlp,
+    "cnn": cnn,
+    "gru": gru,
+    "resnet18": resnet18,
+    "resnet18_imagenet": resnet18_imagenet,
+}
 
 
 def build_model(

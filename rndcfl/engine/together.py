@@ -70,9 +70,12 @@ def train_clients(
     alike = np.lexsort((models, [len(y) for _, y in data]))
     for some in np.split(alike, range(CHUNK, len(alike), CHUNK)):
         found = _train(
-            model, [starts[i] for i in some], [data[i] for i in some],
-            [batches[i] for i in some], training.lr,
-        )  # fmt: skip
+            model,
+            [starts[i] for i in some],
+            [data[i] for i in some],
+            [batches[i] for i in some],
+            training.lr,
+        )
         trained |= dict(zip(map(int, some), found, strict=True))
     return [(trained[i], sum(map(len, batches[i]))) for i in range(len(starts))]
 

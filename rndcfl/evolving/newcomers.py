@@ -123,9 +123,12 @@ class Federations:
         founded = bool(evidence[best] > -np.log10(alpha))
         federation = max(names) + 1 if founded else names[best]
         return Placement(
-            federation, founded, dict(zip(names, map(float, evidence), strict=True)),
-            predictor, ledger,
-        )  # fmt: skip
+            federation,
+            founded,
+            dict(zip(names, map(float, evidence), strict=True)),
+            predictor,
+            ledger,
+        )
 
     def _arrive(
         self, newcomer: Client
@@ -142,10 +145,13 @@ class Federations:
             _, mean, covariance = report_row(errors, np.arange(len(errors)))
         r = len(errors)
         ledger.add(
-            "discovery/newcomer", 0, bytes_up=NUMBER * (1 + r + r * (r + 1) // 2),
-            bytes_down=r * own.bytes_each, multiply_adds=r * len(x) * standing.cost_each(),
+            "discovery/newcomer",
+            0,
+            bytes_up=NUMBER * (1 + r + r * (r + 1) // 2),
+            bytes_down=r * own.bytes_each,
+            multiply_adds=r * len(x) * standing.cost_each(),
             seconds=watch.seconds,
-        )  # fmt: skip
+        )
         return own, (len(x), mean, covariance), ledger
 
     def _federation(self, name: int) -> tuple[int, np.ndarray, np.ndarray]:

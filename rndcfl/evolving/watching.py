@@ -143,11 +143,13 @@ class Standing:
             m = min(n, MAX_PROFILE)
             whole, parts = n + m + m * (m + 1) // 2 + 1, 2 * c + c * m - c * (c - 1) // 2
             ledger.add(
-                "discovery/novelty", i, seconds=watch.seconds,
+                "discovery/novelty",
+                i,
+                seconds=watch.seconds,
                 bytes_up=NUMBER * (whole if mine else parts),
                 bytes_down=(c - mine) * self.predictors.bytes_each,
                 multiply_adds=len(scored) * len(x) * self._cost(new.network),
-            )  # fmt: skip
+            )
 
     def _peers(self) -> np.ndarray:
         return profile_peers(len(self.errors), self.seed)

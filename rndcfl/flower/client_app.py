@@ -30,7 +30,7 @@ from rndcfl.flower.records import (
     rnd_of,
     state_of,
     with_state,
-)  # fmt: skip
+)
 from rndcfl.novelty import fit, readable, report_row, scored_samples
 from rndcfl.predictors import RND, frozen_target, squared_errors
 from rndcfl.protocol.packing import WireError, architecture, pack, unpack
@@ -47,10 +47,16 @@ def hello(message: Message, context: Context) -> Message:
     table = _is_table(arrays[0])
     own = Clients.from_arrays([tuple(_filled(arrays, None) if table else arrays)])
     answer = record(
-        dict(number=number, samples=len(own[0]), n_classes=own.n_classes,
-             shape=list(own.input_shape), kind=_kind(own[0]), labels=own[0].y is not None),
+        dict(
+            number=number,
+            samples=len(own[0]),
+            n_classes=own.n_classes,
+            shape=list(own.input_shape),
+            kind=_kind(own[0]),
+            labels=own[0].y is not None,
+        ),
         **({"sums": sums(as_table(number, arrays[0]))} if table else {}),
-    )  # fmt: skip
+    )
     return Message(answer, reply_to=message)
 
 

@@ -77,9 +77,14 @@ class Coordinator:
         self._evaluate({c: present[c] for c in trained}, r)
 
     def _ask(
-        self, kind: str, letters: Callable[[int], RecordDict], who: dict[int, int], r: int,
-        timeout: float, read: Callable[[int, RecordDict], Any],
-    ) -> dict[int, Any]:  # fmt: skip
+        self,
+        kind: str,
+        letters: Callable[[int], RecordDict],
+        who: dict[int, int],
+        r: int,
+        timeout: float,
+        read: Callable[[int, RecordDict], Any],
+    ) -> dict[int, Any]:
         """What the clients in `who` (client -> node) answer, as `read`; the others go to rest."""
         found = self.post.ask(kind, {who[c]: letters(c) for c in sorted(who)}, r, timeout)
         answers = {}
@@ -109,9 +114,12 @@ class Coordinator:
         """Find the federations of those present; return who of them took part to the end."""
 
         def ask(
-            kind: str, who: list[int], config: dict[str, Any], arrays: dict[str, np.ndarray],
+            kind: str,
+            who: list[int],
+            config: dict[str, Any],
+            arrays: dict[str, np.ndarray],
             read: Callable[[int, RecordDict], Any],
-        ) -> dict[int, Any]:  # fmt: skip
+        ) -> dict[int, Any]:
             letter = self._letter(r, arrays, **config)
             nodes = {c: present[c] for c in who}
             answers = self._ask(
@@ -134,9 +142,14 @@ class Coordinator:
             for federation in set(kept) - named:
                 del kept[federation]
         self.progress.discoveries.append(
-            dict(round=r, clients=sorted(after), labels=[after[c] for c in sorted(after)],
-                 novelty=found.novelty.tolist(), seconds=found.seconds)
-        )  # fmt: skip
+            dict(
+                round=r,
+                clients=sorted(after),
+                labels=[after[c] for c in sorted(after)],
+                novelty=found.novelty.tolist(),
+                seconds=found.seconds,
+            )
+        )
         told = ", ".join(f"client {c} in {after[c]}" for c in sorted(after))
         self.log(f"round {r}: {len(set(after.values()))} federations: {told}")
         return {c: present[c] for c in after}
@@ -181,9 +194,13 @@ class Coordinator:
             return state_of(content, like), samples
 
         answers = self._ask(
-            "train.federation", lambda c: self._with_model(c, present[c], r), present, r,
-            self.settings.timeout_training, read,
-        )  # fmt: skip
+            "train.federation",
+            lambda c: self._with_model(c, present[c], r),
+            present,
+            r,
+            self.settings.timeout_training,
+            read,
+        )
         self.meeting.enough(answers, "have trained")
         return answers
 
@@ -202,9 +219,13 @@ class Coordinator:
             return {k: float(told[k]) for k in ("samples", "loss", "accuracy")}  # type: ignore
 
         answers = self._ask(
-            "evaluate.federation", lambda c: self._with_model(c, present[c], r), present, r,
-            self.settings.timeout_evaluation, read,
-        )  # fmt: skip
+            "evaluate.federation",
+            lambda c: self._with_model(c, present[c], r),
+            present,
+            r,
+            self.settings.timeout_evaluation,
+            read,
+        )
         for client, told in answers.items():
             federation = self.progress.labels[client]
             self.progress.history.append(
@@ -221,7 +242,9 @@ class Coordinator:
             table = pd.DataFrame(getattr(self.progress, name))
             write_whole(self.folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
         result = dict(
-            finished=finished, rounds=self.progress.round, discoveries=self.progress.discoveries,
+            finished=finished,
+            rounds=self.progress.round,
+            discoveries=self.progress.discoveries,
             labels={str(c): f for c, f in sorted(self.progress.labels.items())},
-        )  # fmt: skip
+        )
         write_whole(self.folder / "result.json", json.dumps(result, indent=1) + "\n")

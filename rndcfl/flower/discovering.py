@@ -118,9 +118,12 @@ def among(rows: dict[int, tuple[Any, ...]], who: list[int], peers: np.ndarray) -
         np.stack(part) for part in zip(*(rows[c] for c in who if c in rows), strict=True)
     )
     return Reports(
-        samples, novelty[:, stay], (np.cumsum(stay) - 1)[peers[kept]], profile[:, kept],
+        samples,
+        novelty[:, stay],
+        (np.cumsum(stay) - 1)[peers[kept]],
+        profile[:, kept],
         covariance[:, kept][:, :, kept],
-    )  # fmt: skip
+    )
 
 
 def renamed(before: dict[int, int], after: dict[int, int]) -> dict[int, int]:

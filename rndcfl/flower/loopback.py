@@ -94,18 +94,30 @@ class Loopback:
         if self.secure:
             made = self.keys
             arguments = [
-                "--ssl-ca-certfile", str(made.ca), "--ssl-certfile", str(made.certificate),
-                "--ssl-keyfile", str(made.server_key), "--enable-supernode-auth",
-            ]  # fmt: skip
+                "--ssl-ca-certfile",
+                str(made.ca),
+                "--ssl-certfile",
+                str(made.certificate),
+                "--ssl-keyfile",
+                str(made.server_key),
+                "--enable-supernode-auth",
+            ]
             trust = f"root-certificates = {json.dumps(str(made.ca))}"
         config.write_text(
             f'[superlink]\ndefault = "loop"\n[superlink.loop]\naddress = "{HOST}:{self.port}"\n'
             f"{trust}\n"
         )
         self._start(
-            "superlink", "flower-superlink", *arguments, "--host", HOST, "--port", str(self.port),
-            "--disable-runtime-dependency-installation", *(["--simulation"] * bool(self.simulated)),
-        )  # fmt: skip
+            "superlink",
+            "flower-superlink",
+            *arguments,
+            "--host",
+            HOST,
+            "--port",
+            str(self.port),
+            "--disable-runtime-dependency-installation",
+            *(["--simulation"] * bool(self.simulated)),
+        )
         self._wait_for_port(self.port, "superlink")
         if self.secure:
             for i in range(len(self.nodes)):
@@ -126,9 +138,18 @@ class Loopback:
             trust = ["--root-certificates", str(self.keys.ca), "--auth-supernode-private-key", mine]
         link = f"{HOST}:{self.meter.port}"
         self._start(
-            name or f"node{i}", "flower-supernode", *trust, "--superlink", link,
-            "--host", HOST, "--port", str(free_port()), "--node-config", pairs,
-        )  # fmt: skip
+            name or f"node{i}",
+            "flower-supernode",
+            *trust,
+            "--superlink",
+            link,
+            "--host",
+            HOST,
+            "--port",
+            str(free_port()),
+            "--node-config",
+            pairs,
+        )
 
     def kill(self, name: str) -> None:
         """End a process and all it has started, at once, as a power cut would."""
@@ -170,16 +191,29 @@ class Loopback:
         given = {k.replace("_", "-"): v for k, v in config.items()} | {"output": str(output)}
         pairs = " ".join(f"{k}={json.dumps(v)}" for k, v in given.items())
         simulation = [
-            "--federation-config", f"num-supernodes={self.simulated} client-resources-num-cpus=1"
-        ]  # fmt: skip
+            "--federation-config",
+            f"num-supernodes={self.simulated} client-resources-num-cpus=1",
+        ]
         with (self.folder / "run.log").open("ab") as log:
             try:
                 subprocess.run(
-                    [_command("flwr"), "run", str(app_folder()), "loop", "--stream", "-c", pairs,
-                     *(simulation if self.simulated else [])],
-                    env=self._environment(), stdin=subprocess.DEVNULL, stdout=log,
-                    stderr=subprocess.STDOUT, timeout=timeout, check=False,
-                )  # fmt: skip
+                    [
+                        _command("flwr"),
+                        "run",
+                        str(app_folder()),
+                        "loop",
+                        "--stream",
+                        "-c",
+                        pairs,
+                        *(simulation if self.simulated else []),
+                    ],
+                    env=self._environment(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    timeout=timeout,
+                    check=False,
+                )
             except subprocess.TimeoutExpired:
                 raise RunFailed(
                     f"the run is not done after {timeout:g} s; see {self.folder / 'run.log'}"
@@ -204,17 +238,25 @@ class Loopback:
 
     def _flwr(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [_command("flwr"), *arguments], env=self._environment(), stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            [_command("flwr"), *arguments],
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def _start(self, name: str, command: str, *arguments: str) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [_command(command), *arguments], env=self._environment(), cwd=self.folder,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                [_command(command), *arguments],
+                env=self._environment(),
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
                 start_new_session=True,
-            )  # fmt: skip
+            )
 
     def _environment(self) -> dict[str, str]:
         here = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])

@@ -72,8 +72,9 @@ class Post:
                     reason = (reply.error.reason or "").strip().splitlines()
                     self.log(
                         f"{kind}: node {node} failed ({reply.error.code}"
-                        + (f", {reason[-1][:200]}" if reason else "") + "); it is left out"
-                    )  # fmt: skip
+                        + (f", {reason[-1][:200]}" if reason else "")
+                        + "); it is left out"
+                    )
                     continue
                 answers[node] = reply.content
                 seconds = time.monotonic() - started
@@ -91,6 +92,7 @@ class Post:
         self, round: int, kind: str, node: int, direction: str, size: int, seconds: float
     ) -> None:
         self.mail.append(
-            dict(round=round, kind=kind, node=node, direction=direction, bytes=size,
-                 seconds=seconds)
-        )  # fmt: skip
+            dict(
+                round=round, kind=kind, node=node, direction=direction, bytes=size, seconds=seconds
+            )
+        )

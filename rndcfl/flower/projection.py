@@ -30,9 +30,13 @@ TIMED_CLIENTS = 64
 
 
 def project(
-    sites: list[int], landmarks: int, shape: tuple[int, ...], samples: int, megabits: float,
+    sites: list[int],
+    landmarks: int,
+    shape: tuple[int, ...],
+    samples: int,
+    megabits: float,
     rnd: RND | None = None,
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """Costs of one discovery by number of sites, all to all and with landmarks.
 
     Parameters
@@ -72,10 +76,18 @@ def project(
             held = 4 * width * bank + 8 * n * (novelty + profile + profile**2)
             server = pair * n**2 if mode == "all to all" else client * n
             rows.append(
-                dict(mode=mode, sites=n, kb_up=up / 1e3, kb_down=down / 1e3, gb=total / 1e9,
-                     wire_seconds=8 * total / megabits / 1e6, site_seconds=each * bank,
-                     server_seconds=server, server_mb=held / 1e6)
-            )  # fmt: skip
+                dict(
+                    mode=mode,
+                    sites=n,
+                    kb_up=up / 1e3,
+                    kb_down=down / 1e3,
+                    gb=total / 1e9,
+                    wire_seconds=8 * total / megabits / 1e6,
+                    site_seconds=each * bank,
+                    server_seconds=server,
+                    server_mb=held / 1e6,
+                )
+            )
     return pd.DataFrame(rows)
 
 

@@ -81,8 +81,9 @@ class Trial:
         if len(self.labels) != len(groups) or not exact(groups, self.labels):
             found.append(f"federations {self.labels}, true groups {groups.tolist()}")
         for what, apart, most in (
-            ("novelty", self.novelty_apart, NOVELTY), ("losses", self.loss_apart, LOSS)
-        ):  # fmt: skip
+            ("novelty", self.novelty_apart, NOVELTY),
+            ("losses", self.loss_apart, LOSS),
+        ):
             if not apart <= most:
                 found.append(f"{what} {apart:.1e} away from the simulation's, at most {most:g}")
         if self.comparable and not abs(self.over_ledger) <= SHARE_OVER_LEDGER:
@@ -91,9 +92,13 @@ class Trial:
 
 
 def try_out(
-    loopback: Loopback, groups: int = 2, rounds: int = 2, samples: int = 200,
-    dataset: str = DATASET, seed: int = 0,
-) -> Trial:  # fmt: skip
+    loopback: Loopback,
+    groups: int = 2,
+    rounds: int = 2,
+    samples: int = 200,
+    dataset: str = DATASET,
+    seed: int = 0,
+) -> Trial:
     """Run discovery and training among the nodes of a loopback, and compare.
 
     Parameters
@@ -117,9 +122,14 @@ def try_out(
         raise InputError(f"{loopback.folder / output} holds a run already; give another folder")
     before, started = (loopback.meter.up, loopback.meter.down), time.monotonic()
     result = loopback.run(
-        output=output, rounds=rounds, min_clients=nodes, groups=groups, samples=samples,
-        dataset=dataset, seed=seed,
-    )  # fmt: skip
+        output=output,
+        rounds=rounds,
+        min_clients=nodes,
+        groups=groups,
+        samples=samples,
+        dataset=dataset,
+        seed=seed,
+    )
     seconds = time.monotonic() - started
     up, down = loopback.meter.up - before[0], loopback.meter.down - before[1]
     history, mail = (pd.read_csv(loopback.folder / output / f"{t}.csv") for t in TABLES)
@@ -131,9 +141,16 @@ def try_out(
         lambda _: _in_one_process(clients, rounds, seed), [0], workers=1
     )[0]
     return Trial(
-        result, history, mail, up, down, seconds, clients, simulated,
+        result,
+        history,
+        mail,
+        up,
+        down,
+        seconds,
+        clients,
+        simulated,
         *_apart(result, history, simulated, novelty),
-    )  # fmt: skip
+    )
 
 
 def drawn_sites(nodes: int, dataset: str = DATASET) -> list[dict[str, Any]]:
@@ -177,10 +194,15 @@ def weights(trial: Trial) -> pd.DataFrame:
         ours = sums.reindex(kinds, fill_value=0).sum()
         theirs = ledger.reindex([phase], fill_value=0).iloc[0]
         rows.append(
-            dict(phase=what, messages=int(trial.mail["kind"].isin(kinds).sum() // 2),
-                 up=int(ours["up"]), ledger_up=int(theirs.iloc[0]),
-                 down=int(ours["down"]), ledger_down=int(theirs.iloc[1]))
-        )  # fmt: skip
+            dict(
+                phase=what,
+                messages=int(trial.mail["kind"].isin(kinds).sum() // 2),
+                up=int(ours["up"]),
+                ledger_up=int(theirs.iloc[0]),
+                down=int(ours["down"]),
+                ledger_down=int(theirs.iloc[1]),
+            )
+        )
     wire = dict(phase="on the wire, all protocol", messages=0, up=trial.up, down=trial.down)
     ledgers = dict(zip(("ledger_up", "ledger_down"), trial.ledger_bytes, strict=True))
     return pd.DataFrame([*rows, *([{**wire, **ledgers}] if trial.up else [])])

@@ -83,11 +83,12 @@ class Attackers:
             if attack.row is not None:
                 rows[i] = attack.row.row(i, true, known)
         return replace(
-            true, samples=np.array([row.samples for row in rows]),
+            true,
+            samples=np.array([row.samples for row in rows]),
             novelty=np.stack([row.novelty for row in rows]),
             profile=np.stack([row.profile for row in rows]),
             covariance=np.stack([row.covariance for row in rows]),
-        )  # fmt: skip
+        )
 
     def update(self, i: int, start: State, trained: State) -> State:
         """The model that client i sends in place of the one it has `trained` from `start`."""

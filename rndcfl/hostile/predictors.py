@@ -34,9 +34,13 @@ class Scene:
         members[i] = data or members[i]
         rnd = self.rnd if data is None else replace(self.rnd, train_share=1.0, max_samples=None)
         found, _ = fit(
-            replace(self.clients, members=tuple(members)), rnd,
-            self.seed if seed is None else seed, Ledger(), self.labels, only=[i],
-        )  # fmt: skip
+            replace(self.clients, members=tuple(members)),
+            rnd,
+            self.seed if seed is None else seed,
+            Ledger(),
+            self.labels,
+            only=[i],
+        )
         return {name: p[0] for name, p in found.parameters.items()}
 
 

@@ -44,9 +44,11 @@ class Trials:
         """Train the honest predictors; with the paper's criterion on all samples."""
         budgets = {PAPER: replace(RND(), train_share=1.0), "calibrated": RND()}
         return cls(
-            clients, seed, tolerance,
+            clients,
+            seed,
+            tolerance,
             {kind: (rnd, *fit(clients, rnd, seed, Ledger())) for kind, rnd in budgets.items()},
-        )  # fmt: skip
+        )
 
     def under(self, attackers: Attackers) -> dict[str, Discovery | None]:
         """What is found by Eq. 9 without any defence, and by the calibrated criterion with each.
@@ -101,8 +103,13 @@ def honest_accuracy(
     members = (replace(c, group=int(f)) for c, f in zip(attackers.clients, labels, strict=True))
     given = replace(attackers.clients, members=tuple(members))  # so that the oracle says `labels`
     history = simulate(
-        given, "oracle", rounds, seed=seed, progress=False, aggregation=aggregation,
+        given,
+        "oracle",
+        rounds,
+        seed=seed,
+        progress=False,
+        aggregation=aggregation,
         tamper=attackers,
-    )  # fmt: skip
+    )
     accuracy = history.final().set_index("client")["accuracy"]
     return float(accuracy[attackers.honest].mean())

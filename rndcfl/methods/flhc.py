@@ -16,7 +16,7 @@ from rndcfl.methods.updates import (
     distances,
     nearest_peer_threshold,
     updates,
-)  # fmt: skip
+)
 
 
 class FLHC(Method):

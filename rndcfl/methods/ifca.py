@@ -45,10 +45,14 @@ class IFCA(Method):
         for i in map(int, np.flatnonzero(run.participants)):
             # The others are placed to be evaluated, at no cost.
             run.ledger.add(
-                "discovery/assignment", i, round, bytes_up=labels.itemsize, bytes_down=down,
+                "discovery/assignment",
+                i,
+                round,
+                bytes_up=labels.itemsize,
+                bytes_down=down,
                 multiply_adds=self.k * len(data[i][0]) * run.model_cost,
                 seconds=watch.seconds / len(data),
-            )  # fmt: skip
+            )
         return labels
 
     def models(self, labels: np.ndarray, run: Run) -> dict[int, State]:

@@ -103,9 +103,13 @@ class PACFL(Method):
             with watch.running():
                 bases.append(basis(client, self.n_vectors))
             run.ledger.add(
-                "discovery/subspaces", i, round, bytes_up=4 * bases[i].size,
-                multiply_adds=_svd_cost(client), seconds=watch.seconds,
-            )  # fmt: skip
+                "discovery/subspaces",
+                i,
+                round,
+                bytes_up=4 * bases[i].size,
+                multiply_adds=_svd_cost(client),
+                seconds=watch.seconds,
+            )
         apart = self.angles(bases)
         np.fill_diagonal(apart, 0)
         beta = nearest_peer_threshold(apart, self.nearest) if self.beta is None else self.beta

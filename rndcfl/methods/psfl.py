@@ -116,11 +116,14 @@ class PSFL(Method):
         for i in trained:
             model = nbytes(trained[i].values())
             run.ledger.add(
-                "discovery/assignment", i, round,
-                bytes_up=(model + 4 * others) * (others > 0), bytes_down=others * (model + 4),
+                "discovery/assignment",
+                i,
+                round,
+                bytes_up=(model + 4 * others) * (others > 0),
+                bytes_down=others * (model + 4),
                 multiply_adds=others * len(self.held_out[i][0]) * run.model_cost,
                 seconds=watch.seconds / len(trained),
-            )  # fmt: skip
+            )
         return losses
 
 

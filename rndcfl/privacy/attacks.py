@@ -97,8 +97,14 @@ def membership(exposed: Exposed, groups: np.ndarray) -> pd.DataFrame:
             scores["calibrated"] = logs[peers].mean(0) - logs[i]
         for attack, score in scores.items():
             false, true, _ = roc_curve(truth, score)
-            rows.append(dict(client=i, attack=attack, auc=roc_auc_score(truth, score),
-                             tpr=float(true[false <= 0.01].max())))  # fmt: skip
+            rows.append(
+                dict(
+                    client=i,
+                    attack=attack,
+                    auc=roc_auc_score(truth, score),
+                    tpr=float(true[false <= 0.01].max()),
+                )
+            )
     return pd.DataFrame(rows)
 
 
@@ -113,9 +119,13 @@ def auc_bound(epsilon: float) -> float:
 
 
 def reconstruct(
-    exposed: Exposed, victim: int, start: np.ndarray, smooth: float = 0.0, steps: int = 200,
+    exposed: Exposed,
+    victim: int,
+    start: np.ndarray,
+    smooth: float = 0.0,
+    steps: int = 200,
     lr: float = 0.05,
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """Images that the victim's predictor knows best: gradient descent from `start`.
 
     Minimises log ||f_i(x) - f(x)||^2 / ||f(x)||^2 within [0, 1] (the plain error is least for an

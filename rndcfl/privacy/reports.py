@@ -26,13 +26,7 @@ from rndcfl.common.ledger import Ledger, Stopwatch
 from rndcfl.common.seeding import numpy_rng
 from rndcfl.engine.networks import multiply_adds
 from rndcfl.novelty import NUMBER, SEED_BYTES, Reports, embed, profile_peers, used_samples
-from rndcfl.predictors import (
-    RND,
-    Predictors,
-    frozen_target,
-    squared_errors,
-    untrained_predictors,
-)
+from rndcfl.predictors import RND, Predictors, frozen_target, squared_errors, untrained_predictors
 from rndcfl.privacy.accountant import gaussian_noise_for
 from rndcfl.privacy.promise import Privacy
 from rndcfl.privacy.training import train_privately
@@ -132,23 +126,35 @@ def private_exchange(
             rng = numpy_rng(secret, "private row", i)
             rows.append(private_row(bounded(errors, scale), privacy, rng))
         ledger.add(
-            "discovery/novelty", i, bytes_up=NUMBER * (m + m * (m + 1) // 2 + 1),
+            "discovery/novelty",
+            i,
+            bytes_up=NUMBER * (m + m * (m + 1) // 2 + 1),
             bytes_down=(len(clients) - 1) * predictors.bytes_each,
-            multiply_adds=m * len(x) * one_pass, seconds=watch.seconds,
-        )  # fmt: skip
+            multiply_adds=m * len(x) * one_pass,
+            seconds=watch.seconds,
+        )
     profile = np.stack([row.mean for row in rows])
     novelty = np.full((len(clients), len(clients)), np.nan)
     novelty[:, peers] = np.exp(log_errors(profile))
     return Reports(
-        np.array([len(x) for x, _ in held_out]), novelty, peers, profile,
-        np.stack([row.covariance for row in rows]), noise=np.array([row.noise for row in rows]),
-    )  # fmt: skip
+        np.array([len(x) for x, _ in held_out]),
+        novelty,
+        peers,
+        profile,
+        np.stack([row.covariance for row in rows]),
+        noise=np.array([row.noise for row in rows]),
+    )
 
 
 def private_fit(
-    clients: Clients, rnd: RND, seed: int, ledger: Ledger, privacy: Privacy, secret: int,
+    clients: Clients,
+    rnd: RND,
+    seed: int,
+    ledger: Ledger,
+    privacy: Privacy,
+    secret: int,
     labels: bool = False,
-) -> tuple[Predictors, list[tuple[Tensor, Tensor]]]:  # fmt: skip
+) -> tuple[Predictors, list[tuple[Tensor, Tensor]]]:
     """As :func:`rndcfl.novelty.fit`, with private predictors."""
     watch = Stopwatch()
     with watch.running():
@@ -161,13 +167,20 @@ def private_fit(
         predictors = train_privately(
             [x[:cut] for x, cut in zip(samples, cuts, strict=True)],
             [t[:cut] for t, cut in zip(wanted, cuts, strict=True)],
-            untrained_predictors(shape, len(clients), rnd, seed), rnd, privacy, secret,
-        )  # fmt: skip
+            untrained_predictors(shape, len(clients), rnd, seed),
+            rnd,
+            privacy,
+            secret,
+        )
     once, target_cost = multiply_adds(predictors.network, shape), multiply_adds(target, shape)
     for i, (x, cut) in enumerate(zip(samples, cuts, strict=True)):
         training = 3 * rnd.steps * round(privacy.rate * cut) * once
         ledger.add(
-            "discovery/predictors", i, bytes_up=predictors.bytes_each, bytes_down=SEED_BYTES,
-            multiply_adds=len(x) * target_cost + training, seconds=watch.seconds / len(clients),
-        )  # fmt: skip
+            "discovery/predictors",
+            i,
+            bytes_up=predictors.bytes_each,
+            bytes_down=SEED_BYTES,
+            multiply_adds=len(x) * target_cost + training,
+            seconds=watch.seconds / len(clients),
+        )
     return predictors, [(x[k:], t[k:]) for x, t, k in zip(samples, wanted, cuts, strict=True)]

@@ -28,9 +28,14 @@ from rndcfl.privacy.promise import Privacy
 
 
 def train_privately(
-    inputs: list[Tensor], wanted: list[Tensor], predictors: Predictors, rnd: RND, privacy: Privacy,
-    secret: int, noise: float | None = None,
-) -> Predictors:  # fmt: skip
+    inputs: list[Tensor],
+    wanted: list[Tensor],
+    predictors: Predictors,
+    rnd: RND,
+    privacy: Privacy,
+    secret: int,
+    noise: float | None = None,
+) -> Predictors:
     """Train predictor i on client i's samples with differential privacy, all at once.
 
     Parameters
@@ -54,8 +59,9 @@ def train_privately(
     optimiser = torch.optim.Adam(list(parameters.values()), lr=rnd.lr)
     expected = privacy.rate * torch.tensor(sizes, device=x.device)
     for _ in tqdm(range(rnd.steps), desc="private predictors", leave=False, delay=2):
-        taken = [np.flatnonzero(rng.random(n) < privacy.rate)
-                 for rng, n in zip(rngs, sizes, strict=True)]  # fmt: skip
+        taken = [
+            np.flatnonzero(rng.random(n) < privacy.rate) for rng, n in zip(rngs, sizes, strict=True)
+        ]
         index, there = _side_by_side([k + f for k, f in zip(taken, first, strict=True)])
         index, there = index.to(x.device), there.to(x.device)
         sums = clipped_sums(stack, x[index], t[index], there, privacy.clip)

@@ -68,9 +68,10 @@ def save(folder: Path, settings: Settings, progress: Progress) -> None:
     """Write the checkpoint of a run to its folder."""
     plain: dict[str, Any] = {name: getattr(progress, name) for name in PLAIN}
     plain |= dict(
-        settings=asdict(settings), labels=list(progress.labels.items()),
+        settings=asdict(settings),
+        labels=list(progress.labels.items()),
         versions=list(progress.versions.items()),
-    )  # fmt: skip
+    )
     arrays: dict[str, Any] = {"json": np.frombuffer(json.dumps(plain).encode(), dtype=np.uint8)}
     if progress.scale is not None:
         arrays["scale"] = progress.scale

@@ -69,9 +69,14 @@ class Profiles:
     def against(self, other: Profiles, min_effect: float) -> np.ndarray:
         """Evidence that each differs from `other`, one for all or one each, [N]."""
         return evidence_against(
-            self.samples, self.mean, self.covariance,
-            other.samples, other.mean, other.covariance, min_effect,
-        )  # fmt: skip
+            self.samples,
+            self.mean,
+            self.covariance,
+            other.samples,
+            other.mean,
+            other.covariance,
+            min_effect,
+        )
 
     def without(self, members: Profiles) -> Profiles:
         """Federations, one for each of `members`, after that member has left."""
@@ -80,9 +85,12 @@ class Profiles:
 
 
 def group_profiles(
-    profiles: Profiles, owners: np.ndarray, alpha: float = 0.01, min_effect: float = 0.1,
+    profiles: Profiles,
+    owners: np.ndarray,
+    alpha: float = 0.01,
+    min_effect: float = 0.1,
     together: int = TOGETHER,
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """Federations of clients by their profiles, without comparing all pairs.
 
     Parameters

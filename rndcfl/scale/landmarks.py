@@ -158,10 +158,13 @@ def _reports(
             _, mean[i], covariance[i] = report_row(errors, np.arange(m))
         samples[i] = len(x)
         ledger.add(
-            "discovery/novelty", i, bytes_up=NUMBER * (1 + m + m * (m + 1) // 2),
+            "discovery/novelty",
+            i,
+            bytes_up=NUMBER * (1 + m + m * (m + 1) // 2),
             bytes_down=(m - mine) * predictors.bytes_each + (0 if mine else SEED_BYTES),
-            multiply_adds=len(x) * (costs[1] + (0 if mine else costs[0])), seconds=watch.seconds,
-        )  # fmt: skip
+            multiply_adds=len(x) * (costs[1] + (0 if mine else costs[0])),
+            seconds=watch.seconds,
+        )
     return Profiles(samples, mean, covariance)
 
 
@@ -172,9 +175,14 @@ def _look(client: Client, i: int, rnd: RND, seed: int, target: nn.Module) -> tup
 
 
 def _checked(
-    clients: Sequence[Client], landmarks: int, seed: int, alpha: float, min_effect: float,
-    rnd: RND | None, budget: dict[str, Any],
-) -> RND:  # fmt: skip
+    clients: Sequence[Client],
+    landmarks: int,
+    seed: int,
+    alpha: float,
+    min_effect: float,
+    rnd: RND | None,
+    budget: dict[str, Any],
+) -> RND:
     """Check what was given before any work; return the budget."""
     check_number("landmarks", landmarks, 2, MAX_PROFILE, whole=True)
     check_number("seed", seed, 0, whole=True)

@@ -51,10 +51,16 @@ class Drift:
             name: self.params.get(name, 0.0) + round * by for name, by in self.per_round.items()
         }
         return make_clients(
-            self.dataset, self.setting, n_groups=self.n_groups, seed=self.seed,
-            samples_per_client=self.samples_per_client, test_per_client=self.test_per_client,
-            groups=self.groups(round).tolist(), draw=round, **{**self.params, **moved},
-        )  # fmt: skip
+            self.dataset,
+            self.setting,
+            n_groups=self.n_groups,
+            seed=self.seed,
+            samples_per_client=self.samples_per_client,
+            test_per_client=self.test_per_client,
+            groups=self.groups(round).tolist(),
+            draw=round,
+            **{**self.params, **moved},
+        )
 
 
 def make_drift(
@@ -109,8 +115,12 @@ def make_drift(
     }.get(kind, {0: apart})
     sizes = {k: params.pop(k) for k in ("samples_per_client", "test_per_client") if k in params}
     return Drift(
-        dataset, setting, n_groups, seed,
+        dataset,
+        setting,
+        n_groups,
+        seed,
         {first: tuple(map(int, groups)) for first, groups in stages.items()},
-        params=params, **sizes,
+        params=params,
+        **sizes,
         per_round={"offset": degrees_per_round} if kind == "gradual" else {},
-    )  # fmt: skip
+    )

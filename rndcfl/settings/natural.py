@@ -17,9 +17,14 @@ TEST_SHARE = 0.25
 
 
 def natural_clients(
-    data: Dataset, origin: Origin, n_clients: int, seed: int,
-    samples_per_client: int | None = None, test_per_client: int | None = None, draw: int = 0,
-) -> Clients:  # fmt: skip
+    data: Dataset,
+    origin: Origin,
+    n_clients: int,
+    seed: int,
+    samples_per_client: int | None = None,
+    test_per_client: int | None = None,
+    draw: int = 0,
+) -> Clients:
     """Clients from the owners of a dataset's samples.
 
     Where there are more owners than clients (people), a client is one owner with enough samples,

@@ -143,8 +143,9 @@ def test_bench_scale_writes_a_row_for_each_run(tmp_path):
     assert done.exit_code == 0, done.output
     table = pd.DataFrame(json.loads(file.read_text()))
     assert table[["mode", "clients", "peers_scored"]].to_numpy().tolist() == [
-        ["all_to_all", 40, 40], ["landmarks", 40, 16],
-    ]  # fmt: skip
+        ["all_to_all", 40, 40],
+        ["landmarks", 40, 16],
+    ]
     assert table["exact"].all() and (table["ari"] == 1).all()
     assert (table["seconds"] > 0).all()
     assert table["peak_mb"].between(50, 5000).all()

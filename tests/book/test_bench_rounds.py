@@ -51,8 +51,20 @@ def test_ifca_by_its_authors_code_is_ours(clients):
 def test_bench_rounds_writes_json_and_never_over_a_file(tmp_path, monkeypatch, tiny_dataset):
     monkeypatch.setattr(rounds, "load_dataset", lambda name: tiny_dataset)
     file = tmp_path / "rounds.json"
-    command = ["bench", "rounds", "--clients", "4,6", "--samples", "8", "--repeats", "2",
-               "--rounds", "1", "--json", str(file)]  # fmt: skip
+    command = [
+        "bench",
+        "rounds",
+        "--clients",
+        "4,6",
+        "--samples",
+        "8",
+        "--repeats",
+        "2",
+        "--rounds",
+        "1",
+        "--json",
+        str(file),
+    ]
     result = CliRunner().invoke(main, command, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     found = json.loads(file.read_text())
@@ -61,8 +73,11 @@ def test_bench_rounds_writes_json_and_never_over_a_file(tmp_path, monkeypatch, t
             assert found[f"{name}_over_batched_{n}"] > 0
     assert (found["samples"], found["rounds"], found["dataset"]) == (8, 1, "tiny")
     assert [(row["method"], row["clients"]) for row in found["rows"]] == [
-        ("fedavg", 4), ("ifca", 4), ("fedavg", 6), ("ifca", 6)
-    ]  # fmt: skip
+        ("fedavg", 4),
+        ("ifca", 4),
+        ("fedavg", 6),
+        ("ifca", 6),
+    ]
     for row in found["rows"]:
         assert row["difference"] < 1e-4
         assert row["same_choices"] == 1

@@ -10,8 +10,11 @@ from rndcfl.book.run import parameters
 
 README = (paths.root() / "README.md").read_text(encoding="utf-8")
 SECTION = README.partition("## Results")[2].partition("\n## ")[0]
-ROWS = [[cell.strip() for cell in line.strip("| ").split(" | ")]
-        for line in SECTION.splitlines() if line.startswith("|")][2:]  # fmt: skip
+ROWS = [
+    [cell.strip() for cell in line.strip("| ").split(" | ")]
+    for line in SECTION.splitlines()
+    if line.startswith("|")
+][2:]
 RESULTS = {row[0]: row for row in ROWS}
 
 
@@ -36,8 +39,12 @@ def ratio(level, name):
 
 def readings():
     table = read("tab_readings").set_index("criterion")
-    kinds = {"average": "average", "average, cliques": "average_cliques", "mutual": "mutual",
-             "the authors' two-sided rule": "two_sided"}  # fmt: skip
+    kinds = {
+        "average": "average",
+        "average, cliques": "average_cliques",
+        "mutual": "mutual",
+        "the authors' two-sided rule": "two_sided",
+    }
     told = [
         f"{k} {of(table['exact'][f'paper_{v}'], table['seeds'].iloc[0])}" for k, v in kinds.items()
     ]
@@ -192,7 +199,7 @@ CLAIMS = {
     "Over Flower as in simulation": flower,
     "17 attacks on discovery, honest clients exact": hostile,
     "Differentially private discovery, epsilon 1": private,
-}  # fmt: skip
+}
 
 
 def test_the_readme_states_these_results_and_no_others():

@@ -168,9 +168,21 @@ def test_discover_writes_json_and_never_over_a_file(tmp_path):
     assert str(file) in result.stdout
     found = json.loads(file.read_text(), parse_constant=no_constant)
     assert set(found) >= {
-        "dataset", "setting", "seed", "criterion", "tolerance", "labels", "groups",
-        "n_federations", "exact", "ari", "nmi", "novelty", "excess", "costs",
-    }  # fmt: skip
+        "dataset",
+        "setting",
+        "seed",
+        "criterion",
+        "tolerance",
+        "labels",
+        "groups",
+        "n_federations",
+        "exact",
+        "ari",
+        "nmi",
+        "novelty",
+        "excess",
+        "costs",
+    }
     clients = make_clients("fashion-mnist-mini", "rotation", 4, 2, 3, samples_per_client=60)
     expected = discover(clients, seed=3)
     assert found["labels"] == expected.labels.tolist()
@@ -228,9 +240,12 @@ def checkout(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "root", lambda: tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     for name in (
-        paths.OUTPUT_VARIABLE, paths.PROFILE_VARIABLE, "OMP_NUM_THREADS", "OMP_WAIT_POLICY",
+        paths.OUTPUT_VARIABLE,
+        paths.PROFILE_VARIABLE,
+        "OMP_NUM_THREADS",
+        "OMP_WAIT_POLICY",
         "TQDM_DISABLE",
-    ):  # fmt: skip
+    ):
         monkeypatch.setenv(name, "")  # execute sets them; this puts them back afterwards
     return tmp_path
 
@@ -262,8 +277,9 @@ def test_reproduce_runs_what_is_not_done_and_says_what_failed(checkout):
     assert len(list((checkout / RUNS).glob("01_older.stale-*"))) == 1
     listed = json.loads((checkout / RUNS / "manifest.json").read_text())
     assert {name: about["status"] for name, about in listed.items()} == {
-        "00_done": "ok", "01_older": "ok",
-    }  # fmt: skip
+        "00_done": "ok",
+        "01_older": "ok",
+    }
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
@@ -271,11 +287,15 @@ def test_an_interrupt_stops_everything_and_says_how_to_go_on(checkout):
     write_notebook(checkout / "notebooks" / "00_long.ipynb", SAVE, "import time; time.sleep(60)")
     write_notebook(checkout / "notebooks" / "01_waiting.ipynb", SAVE)
     process = subprocess.Popen(
-        REPRODUCE, cwd=checkout, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        REPRODUCE,
+        cwd=checkout,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
         # As in a terminal, whatever shell the tests run in: one that runs them in the background
         # lets its children ignore the signal.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
+    )
     begun = checkout / RUNS / "00_long.partial" / "fig_n.png"
     deadline = time.monotonic() + 120
     while not begun.exists() and time.monotonic() < deadline:
@@ -384,9 +404,14 @@ def test_a_full_disk_ends_a_run_in_one_line(checkout):
     )
     write_notebook(checkout / "notebooks" / "00_big.ipynb", SAVE, big)
     result = subprocess.run(
-        REPRODUCE, cwd=checkout, env=environment(), capture_output=True, text=True, timeout=300,
+        REPRODUCE,
+        cwd=checkout,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2**19, 2**19)),
-    )  # fmt: skip
+    )
     assert result.returncode == 2
     (line,) = result.stderr.splitlines()
     assert re.fullmatch(r"rndcfl: cannot write .*big\.csv: File too large", line)

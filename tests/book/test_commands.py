@@ -46,17 +46,21 @@ ALL = sorted(set().union(*TYPED.values()))
 
 # As they are, in a checkout with one small notebook, in this order.
 IN_ORDER = [
-    "rndcfl reproduce", "rndcfl reproduce --only 03 --set 03.rounds=5",
-    "rndcfl reproduce --profile paper", "rndcfl list --profile paper --check", "rndcfl verify",
-]  # fmt: skip
+    "rndcfl reproduce",
+    "rndcfl reproduce --only 03 --set 03.rounds=5",
+    "rndcfl reproduce --profile paper",
+    "rndcfl list --profile paper --check",
+    "rndcfl verify",
+]
 # Here, as they are or in small.
 SMALLER = {
     "rndcfl discover --setting rotation": "--samples 100 --clients 4 --groups 2",
     "rndcfl discover --dataset heart-disease --setting natural": "",
-    "papermill notebooks/03_federated_training.ipynb out.ipynb -k python3 -p rounds 5":
-        "-p rounds 1 -p n_clients 4 -p n_groups 2",
+    "papermill notebooks/03_federated_training.ipynb out.ipynb -k python3 -p rounds 5": (
+        "-p rounds 1 -p n_clients 4 -p n_groups 2"
+    ),
     ".venv/bin/pytest tests/test_novelty.py": "--collect-only",
-}  # fmt: skip
+}
 SCALE, ROUNDS = (
     "test_bench_scale_writes_a_row_for_each_run",
     "test_bench_rounds_writes_json_and_never_over_a_file",
@@ -95,15 +99,19 @@ ELSEWHERE = {
 # with the same options; the sites' data by another.
 ELSEWHERE |= {command: SITES for command in ALL if command.startswith("flower-supernode ")}
 ELSEWHERE |= {
-    command: LOOPBACK for command in ALL
+    command: LOOPBACK
+    for command in ALL
     if command.startswith(("flower-superlink ", "flwr ", "ssh-keygen ", "export "))
-}  # fmt: skip
+}
 # What only a network or another program has.
 NOT_HERE = {
-    "conda env create -f environment.yml", "conda activate rndcfl", "pip install 'rndcfl[flower]'",
-    "pip install -e '.[flower]'", "rndcfl flower --nodes 12 --simulation",
+    "conda env create -f environment.yml",
+    "conda activate rndcfl",
+    "pip install 'rndcfl[flower]'",
+    "pip install -e '.[flower]'",
+    "rndcfl flower --nodes 12 --simulation",
     "jupyter nbconvert --to slides",
-}  # fmt: skip
+}
 TARGETS = {command for command in ALL if command.startswith("make ")}
 
 
@@ -130,9 +138,12 @@ def typed(command, folder, checkout):
     module = {"rndcfl": "rndcfl", ".venv/bin/pytest": "pytest"}.get(program, program)
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("RNDCFL_O", "RNDCFL_P"))}
     done = subprocess.run(
-        [sys.executable, "-m", module, *arguments], cwd=folder, capture_output=True, text=True,
+        [sys.executable, "-m", module, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
         env={**kept, "PYTHONPATH": str(checkout)},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -227,17 +238,30 @@ def test_the_wheel_runs_where_there_is_no_checkout(built, tmp_path):
     into, elsewhere = tmp_path / "installed", tmp_path / "elsewhere"
     elsewhere.mkdir()
     subprocess.run(
-        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index",
-         "--target", into, wheel],
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--no-deps",
+            "--no-index",
+            "--target",
+            into,
+            wheel,
+        ],
         check=True,
-    )  # fmt: skip
+    )
     where = typed("rndcfl --version", elsewhere, into)
     assert where.strip().endswith("1.0.0")
     (elsewhere / "towns.py").write_text(TEN_LINES)
     done = subprocess.run(
-        [sys.executable, "towns.py"], cwd=elsewhere, capture_output=True, text=True,
+        [sys.executable, "towns.py"],
+        cwd=elsewhere,
+        capture_output=True,
+        text=True,
         env={**os.environ, "PYTHONPATH": str(into)},
-    )  # fmt: skip
+    )
     assert "[0, 1, 0, 1, 0, 1] 12" in done.stdout, done.stderr
     assert "1 federation" in typed("rndcfl discover --setting iid --samples 60", elsewhere, into)
     typed("rndcfl reproduce --profile smoke --only 00", elsewhere, into)

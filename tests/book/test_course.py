@@ -184,8 +184,9 @@ def test_an_answer_that_never_ends_is_a_wrong_one(tmp_path, monkeypatch):
     nbformat.write(notebook, path)
     answers = checks.check(path)
     assert [(answer.exercise, answer.right) for answer in answers] == [
-        ("00-e2", False), ("00-e3", False),
-    ]  # fmt: skip
+        ("00-e2", False),
+        ("00-e3", False),
+    ]
     assert answers[0].says == "the answer's cell ended: KeyboardInterrupt"
     assert answers[1].says == "Exercise 3: name a setting"
 
@@ -201,10 +202,13 @@ def test_a_copy_that_fails_before_its_exercises_is_told(tmp_path):
     assert "not of an exercise fails: NameError: name 'roundz'" in result.output
 
 
-@pytest.mark.parametrize("given, says", [
-    ("99_none.ipynb", "no notebook of the course; its name must be one of: 00_start_here"),
-    ("00_start_here.ipynb", "cannot be read: No such file"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "given, says",
+    [
+        ("99_none.ipynb", "no notebook of the course; its name must be one of: 00_start_here"),
+        ("00_start_here.ipynb", "cannot be read: No such file"),
+    ],
+)
 def test_check_wants_notebooks_of_the_course(tmp_path, given, says):
     result = rndcfl("course", "check", tmp_path / given)
     assert result.exit_code == 2

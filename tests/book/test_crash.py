@@ -135,8 +135,9 @@ def check_done(checkout, expected):
     assert written(checkout) == expected
     runs = checkout / "papermill_runs" / "paper"
     assert {path.name for path in runs.iterdir()} == {"00_tiny", "manifest.json"}
-    hidden = [path for folder in (runs / "00_tiny", checkout / "figures")
-              for path in folder.glob(".*")]  # fmt: skip
+    hidden = [
+        path for folder in (runs / "00_tiny", checkout / "figures") for path in folder.glob(".*")
+    ]
     assert hidden == []
     for path in (*runs.glob("00_tiny/*.json"), *checkout.glob("figures/*.json")):
         json.loads(path.read_text())
@@ -195,11 +196,14 @@ def test_twenty_kills_change_no_byte(tmp_path):
     )
     chains = [
         subprocess.Popen(
-            [sys.executable, "-c", code, str(tmp_path / f"checkout{k}"), str(k)], env=environment,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            [sys.executable, "-c", code, str(tmp_path / f"checkout{k}"), str(k)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for k in range(2)
-    ]  # fmt: skip
+    ]
     try:
         for process in chains:
             said = process.communicate(timeout=600)

@@ -33,121 +33,213 @@ ROUNDS = pd.DataFrame(
 )
 LAST = ROUNDS[ROUNDS["round"] == 2]
 SWEEP = pd.DataFrame(
-    [("paper_mutual", 0.1, 0.5), ("paper_mutual", 0.2, 1.0), ("paper_either", 0.1, 0.2),
-     ("paper_either", 0.2, 0.4), ("calibrated", np.nan, 1.0)],
+    [
+        ("paper_mutual", 0.1, 0.5),
+        ("paper_mutual", 0.2, 1.0),
+        ("paper_either", 0.1, 0.2),
+        ("paper_either", 0.2, 0.4),
+        ("calibrated", np.nan, 1.0),
+    ],
     columns=["criterion", "tolerance", "ari"],
-)  # fmt: skip
+)
 COSTS = LAST.groupby(["method", "seed"])["accuracy"].mean().reset_index().assign(mb_per_client=3.0)
 BUDGETS = pd.DataFrame(
-    [("rnd", np.nan, "once", 0, 0.5, 2e6, True), ("ifca", "resnet18", "every_1", 0, 1, 5e5, True),
-     ("ifca", "resnet18", "every_1", 1, 2, 1e6, True),
-     ("ifca", "resnet18", "every_1", 2, 4, 2e6, False),
-     ("ifca", "resnet18", "every_1", 3, 8, 4e6, False)],
-    columns=["method", "model", "schedule", "round", "seconds_cumulative", "bytes_cumulative",
-             "measured"],
-)  # fmt: skip
+    [
+        ("rnd", np.nan, "once", 0, 0.5, 2e6, True),
+        ("ifca", "resnet18", "every_1", 0, 1, 5e5, True),
+        ("ifca", "resnet18", "every_1", 1, 2, 1e6, True),
+        ("ifca", "resnet18", "every_1", 2, 4, 2e6, False),
+        ("ifca", "resnet18", "every_1", 3, 8, 4e6, False),
+    ],
+    columns=[
+        "method",
+        "model",
+        "schedule",
+        "round",
+        "seconds_cumulative",
+        "bytes_cumulative",
+        "measured",
+    ],
+)
 PICTURES = [np.full((3, 1, 4, 4), 0.5), np.full((2, 3, 4, 4), 0.5)]
 CURVES = dict(x="round", y="accuracy", by="method", xlabel="round", ylabel="accuracy")
 
 TWO = tuple(np.random.default_rng(k).standard_normal((2, 30)) + k for k in (0, 1))
 EXPLAINED = pd.DataFrame(
-    dict(client=[0, 1, 2], federation=[0, 1, 0], inside=[1.0, np.nan, 1.0],
-         outside=[30.0, 30, 300], margin=[1.0, 28, 1])
-)  # fmt: skip
+    dict(
+        client=[0, 1, 2],
+        federation=[0, 1, 0],
+        inside=[1.0, np.nan, 1.0],
+        outside=[30.0, 30, 300],
+        margin=[1.0, 28, 1],
+    )
+)
 NULL = pd.DataFrame({"case": np.repeat(["a", "b"], 50), "p": np.random.default_rng(0).random(100)})
 POWER = pd.DataFrame(
-    [(setting, "sd", strength, n, criterion, strength * n / 600)
-     for setting in ("noise", "rotation") for strength in (0.5, 1.0) for n in (100, 600)
-     for criterion in ("calibrated", "paper_best_each")],
+    [
+        (setting, "sd", strength, n, criterion, strength * n / 600)
+        for setting in ("noise", "rotation")
+        for strength in (0.5, 1.0)
+        for n in (100, 600)
+        for criterion in ("calibrated", "paper_best_each")
+    ],
     columns=["setting", "parameter", "strength", "samples", "criterion", "exact"],
-)  # fmt: skip
+)
 MOVED = pd.DataFrame(
-    [(schedule, method, seed, r, 0.5 + 0.1 * seed, 0.4, (r + 1) * 10**8)
-     for schedule, method in (("once", "rnd"), ("every_1", "ifca")) for seed in (0, 1)
-     for r in range(4)],
+    [
+        (schedule, method, seed, r, 0.5 + 0.1 * seed, 0.4, (r + 1) * 10**8)
+        for schedule, method in (("once", "rnd"), ("every_1", "ifca"))
+        for seed in (0, 1)
+        for r in range(4)
+    ],
     columns=["schedule", "method", "seed", "round", "ari", "accuracy", "bytes_cumulative"],
-)  # fmt: skip
+)
 SWEPT = pd.DataFrame(
-    [(name, value, value == 2, seed, value / 3, 10 * value)
-     for name in ("steps", "embedding") for value in (1, 2, 3) for seed in (0, 1)],
+    [
+        (name, value, value == 2, seed, value / 3, 10 * value)
+        for name in ("steps", "embedding")
+        for value in (1, 2, 3)
+        for seed in (0, 1)
+    ],
     columns=["parameter", "value", "default", "seed", "ari", "kb"],
-)  # fmt: skip
+)
 SUITE = pd.DataFrame(
-    [("mnist", setting, strength, 12, n, criterion, 0.5)
-     for setting, strength in (("iid", "default"), ("pattern", "rms=0.15")) for n in (150, 600)
-     for criterion in ("calibrated", "paper_best_single")],
+    [
+        ("mnist", setting, strength, 12, n, criterion, 0.5)
+        for setting, strength in (("iid", "default"), ("pattern", "rms=0.15"))
+        for n in (150, 600)
+        for criterion in ("calibrated", "paper_best_single")
+    ],
     columns=["dataset", "setting", "strength", "clients", "samples", "criterion", "exact"],
-)  # fmt: skip
+)
 METHODS = pd.DataFrame(
-    [(setting, method, variant, f"{method}, {variant}", mb, gain, 0.5 + gain, ci)
-     for setting in ("iid", "rotation") for method, variant, mb, gain, ci in
-     (("local", "default", 0.0, -0.1, 0.1), ("rnd", "default", 2.0, 0.2, np.nan),
-      ("rnd", "labels", 3.0, 0.1, np.nan))],
-    columns=["setting", "method", "variant", "name", "mb_per_client", "gain_mean", "accuracy_mean",
-             "accuracy_ci95"],
-)  # fmt: skip
+    [
+        (setting, method, variant, f"{method}, {variant}", mb, gain, 0.5 + gain, ci)
+        for setting in ("iid", "rotation")
+        for method, variant, mb, gain, ci in (
+            ("local", "default", 0.0, -0.1, 0.1),
+            ("rnd", "default", 2.0, 0.2, np.nan),
+            ("rnd", "labels", 3.0, 0.1, np.nan),
+        )
+    ],
+    columns=[
+        "setting",
+        "method",
+        "variant",
+        "name",
+        "mb_per_client",
+        "gain_mean",
+        "accuracy_mean",
+        "accuracy_ci95",
+    ],
+)
 NAMES = METHODS["name"].unique()
 APART = pd.DataFrame(
-    [(dataset, i, j, f"{'AB'[i % 2]} {i}", i % 2 if dataset == "grouped" else -1, abs(i - j) / 2)
-     for dataset in ("grouped", "not grouped", "third") for i in range(4) for j in range(4)],
+    [
+        (dataset, i, j, f"{'AB'[i % 2]} {i}", i % 2 if dataset == "grouped" else -1, abs(i - j) / 2)
+        for dataset in ("grouped", "not grouped", "third")
+        for i in range(4)
+        for j in range(4)
+    ],
     columns=["dataset", "i", "j", "name_i", "group_i", "distance"],
-)  # fmt: skip
+)
 RESOLVED = pd.DataFrame(
-    [(dataset, effect, seed, np.nan if dataset == "plays" else effect * (1 + seed), 3 - effect)
-     for dataset in ("hospitals", "plays") for effect in (0.1, 0.2, 0.4) for seed in (0, 1)],
+    [
+        (dataset, effect, seed, np.nan if dataset == "plays" else effect * (1 + seed), 3 - effect)
+        for dataset in ("hospitals", "plays")
+        for effect in (0.1, 0.2, 0.4)
+        for seed in (0, 1)
+    ],
     columns=["dataset", "min_effect", "seed", "ari", "federations"],
-)  # fmt: skip
+)
 WORTH = pd.DataFrame(
-    [("hospitals", "local", 0.02, 0.01), ("hospitals", "global", -0.01, np.nan),
-     ("plays", "global", 0.03, 0.02)],
+    [
+        ("hospitals", "local", 0.02, 0.01),
+        ("hospitals", "global", -0.01, np.nan),
+        ("plays", "global", 0.03, 0.02),
+    ],
     columns=["dataset", "method", "gain_mean", "gain_ci95"],
-)  # fmt: skip
+)
 SCALE = pd.DataFrame(
-    [(mode, n, seed, n ** (2 if mode == "all_to_all" else 1) / 1e3, 1e4 * n**0.5, 400 + n)
-     for mode in ("all_to_all", "landmarks") for n in (10, 100) for seed in (0, 1)],
+    [
+        (mode, n, seed, n ** (2 if mode == "all_to_all" else 1) / 1e3, 1e4 * n**0.5, 400 + n)
+        for mode in ("all_to_all", "landmarks")
+        for n in (10, 100)
+        for seed in (0, 1)
+    ],
     columns=["mode", "clients", "seed", "seconds", "bytes_per_client", "peak_mb"],
-)  # fmt: skip
+)
 ATTACKED = pd.DataFrame(
-    [(attack, hostile, seed, defence, 10, 0.5 * seed, 0.4 + 0.1 * seed)
-     for attack in ("copy", "glue") for hostile in (0, 1, 3) for seed in (0, 1)
-     for defence in ("none", "robust")],
+    [
+        (attack, hostile, seed, defence, 10, 0.5 * seed, 0.4 + 0.1 * seed)
+        for attack in ("copy", "glue")
+        for hostile in (0, 1, 3)
+        for seed in (0, 1)
+        for defence in ("none", "robust")
+    ],
     columns=["attack", "hostile", "seed", "defence", "seeds", "honest_exact", "honest_accuracy"],
-)  # fmt: skip
+)
 TORN = pd.DataFrame(
-    [(panel, i, j, name, 9.0 * (i != j), 0) for panel in ("honest", "one liar")
-     for i, name in enumerate(("liar", "0")) for j in (0, 1)],
+    [
+        (panel, i, j, name, 9.0 * (i != j), 0)
+        for panel in ("honest", "one liar")
+        for i, name in enumerate(("liar", "0"))
+        for j in (0, 1)
+    ],
     columns=["panel", "i", "j", "name_i", "evidence", "federation_i"],
-)  # fmt: skip
+)
 SENT = pd.DataFrame(
     [("hello", 400, 0, 76, 0), ("training", 5_093_248, 5_088_320, 5_100_284, 5_088_320)],
     columns=["phase", "up", "ledger_up", "down", "ledger_down"],
 )
 SITES = pd.DataFrame(
-    [(mode, n, n * (34 if mode == "all to all" else 1), n / 10, n / 20)
-     for mode in ("all to all", "landmarks") for n in (10, 100)],
+    [
+        (mode, n, n * (34 if mode == "all to all" else 1), n / 10, n / 20)
+        for mode in ("all to all", "landmarks")
+        for n in (10, 100)
+    ],
     columns=["mode", "sites", "kb_down", "wire_seconds", "server_mb"],
-)  # fmt: skip
+)
 EXPOSED = pd.DataFrame(
-    [(sweep, value, predictor, seed, auc + 0.02 * seed)
-     for sweep, values in (("steps", (10, 100)), ("samples", (30, 120)), ("epsilon", (1, np.inf)))
-     for value, auc in zip(values, (0.5, 0.7, 0.9), strict=False)
-     for predictor in ("4-8", "16-32") for seed in (0, 1)],
+    [
+        (sweep, value, predictor, seed, auc + 0.02 * seed)
+        for sweep, values in (
+            ("steps", (10, 100)),
+            ("samples", (30, 120)),
+            ("epsilon", (1, np.inf)),
+        )
+        for value, auc in zip(values, (0.5, 0.7, 0.9), strict=False)
+        for predictor in ("4-8", "16-32")
+        for seed in (0, 1)
+    ],
     columns=["sweep", "value", "predictor", "seed", "auc"],
-)  # fmt: skip
+)
 BOUND = pd.DataFrame({"epsilon": [1.0, 8.0], "auc": [0.73, 0.99]})
 HIDDEN = pd.DataFrame(
-    [(setting, n, epsilon, seed, ari - 0.2 * seed)
-     for setting in ("iid", "rotation") for n in (100, 600)
-     for epsilon, ari in ((0.5, 0.4), (4.0, 0.8), (np.inf, 1.0)) for seed in (0, 1)],
+    [
+        (setting, n, epsilon, seed, ari - 0.2 * seed)
+        for setting in ("iid", "rotation")
+        for n in (100, 600)
+        for epsilon, ari in ((0.5, 0.4), (4.0, 0.8), (np.inf, 1.0))
+        for seed in (0, 1)
+    ],
     columns=["setting", "samples", "epsilon", "seed", "ari"],
-)  # fmt: skip
+)
 SKEWED = PAIRS.assign(federation_i=PAIRS["i"].to_numpy() % 2)
 HELD = pd.DataFrame(
-    [(1, 0, 1.0, 5.0, True), (1, 1, 1.0, 10.0, True), (1, 2, 1.0, 15.0, True),
-     (2, 0, 1.0, 5.0, True), (2, 1, -0.3, 5.0, False), (2, 2, 1.0, 10.0, True),
-     (3, 0, 1.0, 5.0, True), (3, 1, -0.3, 5.0, False), (3, 2, -0.3, 5.0, False)],
+    [
+        (1, 0, 1.0, 5.0, True),
+        (1, 1, 1.0, 10.0, True),
+        (1, 2, 1.0, 15.0, True),
+        (2, 0, 1.0, 5.0, True),
+        (2, 1, -0.3, 5.0, False),
+        (2, 2, 1.0, 10.0, True),
+        (3, 0, 1.0, 5.0, True),
+        (3, 1, -0.3, 5.0, False),
+        (3, 2, -0.3, 5.0, False),
+    ],
     columns=["every", "round", "ari", "mb", "asked"],
-)  # fmt: skip
+)
 DRAWN = {
     "skew": (TEXT, lambda: figures.skew(SKEWED, [PICTURES[0], PICTURES[0]], 0.7)),
     "compatibility": (
@@ -478,8 +570,9 @@ def test_private_recovery_draws_means_and_no_privacy_at_the_right():
         lines = [line for line in ax.lines if line.get_linestyle() != "None"]
         without = [line for line in ax.lines if line.get_linestyle() == "None"]
         assert [line.get_label() for line in lines] == [
-            "100 samples per client", "600 samples per client"
-        ]  # fmt: skip
+            "100 samples per client",
+            "600 samples per client",
+        ]
         np.testing.assert_allclose(lines[0].get_xydata(), [[0.5, 0.3], [4, 0.7]])
         np.testing.assert_allclose(without[0].get_xydata(), [[12, 0.9]])
         assert [t.get_text() for t in ax.get_xticklabels()] == ["0.5", "4", "none"]

@@ -134,8 +134,12 @@ GROUPS = np.array([0, 0, 1, 1])
 
 
 def dots(ax):
-    return {tuple(np.round(p - 0.5).astype(int)) for line in ax.lines if line.get_marker() == "o"
-            for p in line.get_xydata()}  # fmt: skip
+    return {
+        tuple(np.round(p - 0.5).astype(int))
+        for line in ax.lines
+        if line.get_marker() == "o"
+        for p in line.get_xydata()
+    }
 
 
 @pytest.mark.parametrize("tolerance, inside, across", [(0.5, 0, 0), (1, 2, 0), (2, 2, 1)])
@@ -169,10 +173,19 @@ def test_skew_has_a_row_of_pictures_per_group_and_one_scale_for_all_strengths():
 
 def test_cadence_draws_the_chosen_clock_between_every_round_and_once():
     table = pd.DataFrame(
-        [(tau, r, 1.0 if r // tau * tau >= 2 or r < 2 else -0.4, 5.0 * (1 + r // tau), r % tau == 0)
-         for tau in (1, 2, 3, 4) for r in range(4)],
+        [
+            (
+                tau,
+                r,
+                1.0 if r // tau * tau >= 2 or r < 2 else -0.4,
+                5.0 * (1 + r // tau),
+                r % tau == 0,
+            )
+            for tau in (1, 2, 3, 4)
+            for r in range(4)
+        ],
         columns=["every", "round", "ari", "mb", "asked"],
-    )  # fmt: skip
+    )
     agreement, cost = figures.cadence(table, 3, 2).axes
     lines = {line.get_label(): line for line in agreement.lines}
     assert lines["every round"].get_ydata().tolist() == [1, 1, 1, 1]

@@ -68,11 +68,22 @@ def jupyterlab(copy):
     log = own / "log"
     with log.open("w") as file:
         server = subprocess.Popen(
-            [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1", "--port=0",
-             "--allow-root", f"--IdentityProvider.token={token}"],
-            cwd=copy / "notebooks", env={**clean, **places, "PYTHONPATH": str(copy)},
-            stdout=file, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "jupyter",
+                "lab",
+                "--no-browser",
+                "--ip=127.0.0.1",
+                "--port=0",
+                "--allow-root",
+                f"--IdentityProvider.token={token}",
+            ],
+            cwd=copy / "notebooks",
+            env={**clean, **places, "PYTHONPATH": str(copy)},
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
     started = [psutil.Process(server.pid)]
     try:
         yield address(server, own / "runtime", log), token

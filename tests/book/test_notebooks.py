@@ -37,9 +37,18 @@ COLUMNS = {  # that others read
     "tab_hostile": "attack share defence seeds honest_exact honest_accuracy",
 }
 PROVENANCE = {
-    "id", "caption", "notebook", "profile", "parameters", "seeds", "dataset", "source_hash",
-    "versions", "device", "date",
-}  # fmt: skip
+    "id",
+    "caption",
+    "notebook",
+    "profile",
+    "parameters",
+    "seeds",
+    "dataset",
+    "source_hash",
+    "versions",
+    "device",
+    "date",
+}
 
 
 def tags(cell):
@@ -240,9 +249,13 @@ def test_all_notebooks_run_in_the_smoke_profile(tmp_path):
 
     def python(*arguments):
         return subprocess.run(
-            [sys.executable, *arguments], cwd=copy, capture_output=True, text=True, timeout=900,
+            [sys.executable, *arguments],
+            cwd=copy,
+            capture_output=True,
+            text=True,
+            timeout=900,
             env={**clean, "PYTHONPATH": str(copy)},
-        )  # fmt: skip
+        )
 
     root = python("-c", "from rndcfl import paths; print(paths.root())").stdout.strip()
     assert Path(root) == copy.resolve()

@@ -50,9 +50,13 @@ def checkout(tmp_path, monkeypatch):
     write_notebook(folder, WRITE)
     monkeypatch.setattr(paths, "root", lambda: folder)
     for name in (
-        paths.OUTPUT_VARIABLE, paths.PROFILE_VARIABLE, reached.VARIABLE,
-        "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "TQDM_DISABLE",
-    ):  # fmt: skip
+        paths.OUTPUT_VARIABLE,
+        paths.PROFILE_VARIABLE,
+        reached.VARIABLE,
+        "OMP_NUM_THREADS",
+        "OMP_WAIT_POLICY",
+        "TQDM_DISABLE",
+    ):
         monkeypatch.setenv(name, "")  # execute sets them; this puts them back afterwards
     return folder
 

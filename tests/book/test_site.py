@@ -186,8 +186,7 @@ def test_other_markdown_is_no_caption():
 
 
 @pytest.mark.parametrize(
-    "html",
-    ["<script>1</script>", '<img src="https://x.org/a.png">', '<link href="//x.org/a.css">'],
+    "html", ["<script>1</script>", '<img src="https://x.org/a.png">', '<link href="//x.org/a.css">']
 )
 def test_outputs_that_load_or_run_something_are_shown_as_text(html):
     soup = page_of(code("x", "00-01", table(html)))
@@ -322,8 +321,11 @@ def test_a_run_is_shown_with_todays_prose(checkout):
     assert (reading.day, reading.took) == ("2 November 2026", "65 seconds")
     assert "New words." in reading.notebook.cells[0].source
     assert [cell.source for cell in reading.notebook.cells[1:]] == [
-        "n = 1", "n = 9", "draw(n)", "answer",
-    ]  # fmt: skip
+        "n = 1",
+        "n = 9",
+        "draw(n)",
+        "answer",
+    ]
     assert len(reading.notebook.cells[3].outputs) == 2
 
 
@@ -363,9 +365,13 @@ def test_a_copy_is_made_and_made_anew(checkout, tmp_path):
     assert f"open {out / 'index.html'}" in result.stdout
     made = tree(out)
     assert set(made) == {
-        folder.MARKER, "index.html", "style.css", "00_a.html", "01_b.html",
+        folder.MARKER,
+        "index.html",
+        "style.css",
+        "00_a.html",
+        "01_b.html",
         "images/00_a-00-02-1.png",
-    }  # fmt: skip
+    }
     index = BeautifulSoup(made["index.html"], "html.parser")
     assert index.select_one(".question").get_text().strip() == "Why?"
     link = index.select_one(".gallery a")

@@ -13,11 +13,15 @@ from rndcfl.book.provenance import verify
 from rndcfl.book.provenance.verify import Sample, compare, passed
 from rndcfl.book.run import parameters, runner
 
-PUBLISHED = pd.DataFrame({
-    "method": ["rnd", "rnd", "ifca", "ifca"], "tolerance": [np.nan, 0.5, np.nan, np.nan],
-    "ari": [1.0, 0.5, 1.0, np.nan], "novelty": [10.0, 0.1, 2.0, 3.0],
-    "seconds": [1.0, 2.0, 3.0, 4.0],
-})  # fmt: skip
+PUBLISHED = pd.DataFrame(
+    {
+        "method": ["rnd", "rnd", "ifca", "ifca"],
+        "tolerance": [np.nan, 0.5, np.nan, np.nan],
+        "ari": [1.0, 0.5, 1.0, np.nan],
+        "novelty": [10.0, 0.1, 2.0, 3.0],
+        "seconds": [1.0, 2.0, 3.0, 4.0],
+    }
+)
 SAMPLE = Sample("02_discovery", {}, {"table": {"ari": 0, "novelty": 0.01}})
 
 

@@ -11,10 +11,7 @@ def torch_draw(seed, *key):
         return torch.rand(4)
 
 
-DRAWS = {
-    "numpy_rng": lambda *key: numpy_rng(*key).random(4),
-    "torch_seeded": torch_draw,
-}
+DRAWS = {"numpy_rng": lambda *key: numpy_rng(*key).random(4), "torch_seeded": torch_draw}
 
 
 @pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS)

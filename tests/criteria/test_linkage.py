@@ -12,11 +12,7 @@ from rndcfl.criteria.linkage import (
 
 # Rows: whose data; columns: whose predictor.
 # Spread over the peers (population standard deviation): 1, 2, 1.
-NOVELTY = np.array([
-    [1.0, 2.0, 4.0],
-    [3.0, 2.0, 7.0],
-    [6.0, 8.0, 4.0],
-])  # fmt: skip
+NOVELTY = np.array([[1.0, 2.0, 4.0], [3.0, 2.0, 7.0], [6.0, 8.0, 4.0]])
 
 
 # --- log excess ---------------------------------------------------------------------------------
@@ -103,12 +99,7 @@ def test_the_most_similar_are_joined_first():
 
 # --- grouping -----------------------------------------------------------------------------------
 
-CHAIN = np.array([
-    [0, 1, 9, 9],
-    [1, 0, 2, 9],
-    [9, 2, 0, 9],
-    [9, 9, 9, 0],
-])  # fmt: skip
+CHAIN = np.array([[0, 1, 9, 9], [1, 0, 2, 9], [9, 2, 0, 9], [9, 9, 9, 0]])
 
 
 @pytest.mark.parametrize(

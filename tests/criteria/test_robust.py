@@ -26,9 +26,12 @@ def reports(means=(0.0, 0.0, 0.0, 0.0), samples=100):
     """Clients with profiles of three equal entries and errors that scatter by 1."""
     n = len(means)
     return Reports(
-        np.full(n, samples), np.ones((n, n)), np.arange(3), np.outer(means, np.ones(3)),
+        np.full(n, samples),
+        np.ones((n, n)),
+        np.arange(3),
+        np.outer(means, np.ones(3)),
         np.broadcast_to(np.eye(3), (n, 3, 3)).copy(),
-    )  # fmt: skip
+    )
 
 
 def spoiled(part, value, i=1):

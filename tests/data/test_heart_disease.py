@@ -13,7 +13,7 @@ NAN = np.nan
 ROWS = np.array([
     [63, 1, 1, 145, 233, 1, 2, 150, 0, 2.3, 3, 0, 6],
     [41, 0, NAN, 0, 0, NAN, 0, NAN, 1, 0, NAN, NAN, NAN],
-])  # fmt: skip
+])
 CATEGORIES = {2: 4, 6: 3, 10: 3, 12: 3}  # column -> values it may have
 
 
@@ -111,7 +111,7 @@ def test_values_are_missing_where_the_files_say(data_root):
         x = data.x_train[:, where]
         missing = np.array([
             row[k] == "?" or (k in (3, 4) and float(row[k]) == 0) for row in rows
-        ])  # fmt: skip
+        ])
         if k in CATEGORIES:
             np.testing.assert_array_equal(x.sum(1), ~missing)
         else:

@@ -38,7 +38,7 @@ def test_windows_follow_each_other_and_ask_for_the_next_character(length):
 
 def test_who_has_too_little_text_owns_no_window():
     people = [Person("short", "", "a" * WINDOW), Person("none", "", ""),
-              Person("long", "", "b" * (WINDOW + 1))]  # fmt: skip
+              Person("long", "", "b" * (WINDOW + 1))]
     x, _, owner, alphabet = windows(people)
     assert owner.tolist() == [2] and x.tolist() == [[2] * WINDOW]
     assert alphabet == UNKNOWN_SHOWN + "ab"  # they count as people who use a character all the same
@@ -112,7 +112,7 @@ def test_the_archives_and_the_packed_table_are_the_same(no_user_data):
             ("0", "SG", "not one person's"), ("f00", "SG", "ok <3"), ("f00", "SG", CARD),
             ("f00", "SG", "ok <3"), ("b12", "india", "come"), ("0", "SG", "nor this")],
         zh=[("f00", "China", "你好"), ("c77", "USA", " "), ("c77", "USA", "好 吗")],
-    )  # fmt: skip
+    )
     people = texts.sms(no_user_data)
     by_name = {person.name: person for person in people}
     assert by_name["en001 Singapore"] == Person(
@@ -133,7 +133,7 @@ def test_the_archives_and_the_packed_table_are_the_same(no_user_data):
         ("en", "en001", "Singapore", "ok <3"), ("en", "en001", "Singapore", "ok <3"),
         ("en", "en016", "india", "come"),
         ("zh", "zh001", "China", "你好"), ("zh", "zh002", "USA", "好 吗"),
-    )  # fmt: skip
+    )
     (folder / texts.SMS_FILES[0]).write_bytes(b"")  # the table comes first
     assert texts.sms(no_user_data) == people
 
@@ -148,7 +148,7 @@ def test_of_the_archives_only_the_shared_id_is_left_out(no_user_data):
 
 def test_messages_sent_again_count_once(no_user_data):
     write_table(no_user_data / "sms", ("en", "en001", "UK", "hi"), ("en", "en002", "UK", "hi"),
-                ("en", "en001", "UK", "hi"), ("en", "en001", "UK", "bye"))  # fmt: skip
+                ("en", "en001", "UK", "hi"), ("en", "en001", "UK", "bye"))
     assert texts.sms(no_user_data) == [
         Person("en001 United Kingdom", "English", "hi\nbye"),
         Person("en002 United Kingdom", "English", "hi"),
@@ -233,7 +233,7 @@ SPEAKERS = [
            "You are all resolved: rather to die than to famish?"),
     Person("All", "", "Speak, speak."),
     Person("King Richard Iii", "", "A horse!"),
-]  # fmt: skip
+]
 
 
 def write_play(folder, monkeypatch, text=PLAY):

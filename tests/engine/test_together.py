@@ -30,9 +30,12 @@ def softmax(shape, n_classes):
 
 def pooled(shape, n_classes):
     return nn.Sequential(
-        nn.Conv2d(shape[0], 4, 3), nn.MaxPool2d(2), nn.ReLU(), nn.Flatten(),
+        nn.Conv2d(shape[0], 4, 3),
+        nn.MaxPool2d(2),
+        nn.ReLU(),
+        nn.Flatten(),
         nn.Linear(36, n_classes),
-    )  # fmt: skip
+    )
 
 
 def generators(n):
@@ -44,9 +47,12 @@ def task(model, shape, sizes):
     rng = np.random.default_rng(0)
     networks = [build_model(model, shape, 4, 0, i).to(device()) for i in range(len(sizes))]
     data = [
-        (torch.from_numpy(rng.random((n, *shape), dtype=np.float32)).to(device()),
-         torch.from_numpy(rng.integers(0, 4, n)).to(device())) for n in sizes
-    ]  # fmt: skip
+        (
+            torch.from_numpy(rng.random((n, *shape), dtype=np.float32)).to(device()),
+            torch.from_numpy(rng.integers(0, 4, n)).to(device()),
+        )
+        for n in sizes
+    ]
     return networks[0], [copy_state(network) for network in networks], data
 
 
@@ -105,9 +111,12 @@ def test_a_client_s_result_does_not_depend_on_the_others():
     some = [5, 1, 3]
     rngs = generators(len(data))
     few = train_clients(
-        network, [starts[i] for i in some], [data[i] for i in some], training,
+        network,
+        [starts[i] for i in some],
+        [data[i] for i in some],
+        training,
         [rngs[i] for i in some],
-    )  # fmt: skip
+    )
     assert_close(few, [everybody[i] for i in some])
     again = train_clients(network, starts, data, training, generators(len(data)))
     for (a, _), (b, _) in zip(everybody, again, strict=True):
@@ -142,16 +151,21 @@ def fixed(shape, n_classes):
 @pytest.mark.parametrize(
     "model",
     [
-        looped, twice, tied, fixed, MODELS["resnet18"],
+        looped,
+        twice,
+        tied,
+        fixed,
+        MODELS["resnet18"],
         lambda *_: nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.Dropout(0.5), nn.Linear(8, 4)),
         lambda *_: nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.BatchNorm1d(8)),
         lambda *_: nn.Sequential(nn.Flatten(), nn.Linear(64, 8, bias=False)),
         lambda *_: nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.Tanh()),
         lambda *_: nn.Sequential(nn.ReLU(), nn.Flatten(), nn.Linear(64, 8)),
         lambda *_: nn.Sequential(nn.Conv2d(1, 4, 3, dilation=2), nn.Flatten(), nn.Linear(64, 4)),
-        lambda *_: nn.Sequential(nn.Flatten()), lambda *_: nn.Sequential(),
+        lambda *_: nn.Sequential(nn.Flatten()),
+        lambda *_: nn.Sequential(),
     ],
-)  # fmt: skip
+)
 def test_other_networks_are_not_stacked(model):
     assert not stackable(build_model(model, (1, 8, 8), 4, 0))
 

@@ -27,9 +27,14 @@ from rndcfl.protocol.packing import WireError
 from rndcfl.protocol.settings import NODES_OWN, Settings
 
 SETTINGS = Settings(
-    rounds=3, steps=30, min_clients=2, timeout_hello=0.5, timeout_discovery=0.5,
-    timeout_training=0.5, timeout_evaluation=0.5,
-)  # fmt: skip
+    rounds=3,
+    steps=30,
+    min_clients=2,
+    timeout_hello=0.5,
+    timeout_discovery=0.5,
+    timeout_training=0.5,
+    timeout_evaluation=0.5,
+)
 
 
 @pytest.fixture
@@ -118,10 +123,12 @@ def test_tables_are_brought_to_one_scale_by_sums(tmp_path):
 
 def test_text_travels_as_well(tmp_path):
     rng = np.random.default_rng(0)
-    clients = Clients.from_arrays([
-        (x := rng.integers(20 * (i % 2), 20 * (i % 2) + 10, (60, 12)), np.roll(x, -1, 1))
-        for i in range(4)
-    ])  # fmt: skip
+    clients = Clients.from_arrays(
+        [
+            (x := rng.integers(20 * (i % 2), 20 * (i % 2) + 10, (60, 12)), np.roll(x, -1, 1))
+            for i in range(4)
+        ]
+    )
     grid = LocalGrid([at_home(client, i, tmp_path) for i, client in enumerate(clients)])
     settings = replace(SETTINGS, model="gru", rounds=2, steps=60)
     progress, _ = run(grid, tmp_path / "out", settings)

@@ -227,9 +227,12 @@ def test_any_other_header_is_refused_though_its_checksum_fits(field):
 
 @settings(max_examples=2000)
 @given(
-    st.integers(0, 99), st.integers(0, 99), st.binary(max_size=2 * len(VALID)),
-    st.lists(st.floats(width=32), max_size=2 * SENT.bytes_each // 4), st.booleans(),
-)  # fmt: skip
+    st.integers(0, 99),
+    st.integers(0, 99),
+    st.binary(max_size=2 * len(VALID)),
+    st.lists(st.floats(width=32), max_size=2 * SENT.bytes_each // 4),
+    st.booleans(),
+)
 def test_any_matrix_is_refused_or_read_as_it_is(count, width, raw, values, right):
     numbers = struct.pack(f"<{len(values)}f", *values) or raw
     if right:  # rows of the right length, so that their values are all that can be wrong

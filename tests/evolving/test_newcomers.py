@@ -11,9 +11,8 @@ from rndcfl.predictors import RND
 
 def clients_of(draw=0, setting="rotation", n=8):
     return make_clients(
-        "fashion-mnist-mini", setting, n, 2, 0, samples_per_client=150, test_per_client=1,
-        draw=draw,
-    )  # fmt: skip
+        "fashion-mnist-mini", setting, n, 2, 0, samples_per_client=150, test_per_client=1, draw=draw
+    )
 
 
 @pytest.fixture(scope="module")

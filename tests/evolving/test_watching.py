@@ -9,9 +9,16 @@ from rndcfl.predictors import RND
 
 def clients_of(draw=0, setting="rotation", **kwargs):
     return make_clients(
-        "fashion-mnist-mini", setting, 4, 2, 0, samples_per_client=150, test_per_client=1,
-        draw=draw, **kwargs,
-    )  # fmt: skip
+        "fashion-mnist-mini",
+        setting,
+        4,
+        2,
+        0,
+        samples_per_client=150,
+        test_per_client=1,
+        draw=draw,
+        **kwargs,
+    )
 
 
 @pytest.fixture

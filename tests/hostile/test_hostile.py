@@ -73,10 +73,14 @@ def test_only_the_attackers_predictor_is_replaced(clients, small_rnd, attack):
 
 def test_garbage_is_what_it_is_called(clients, small_rnd):
     values = {
-        kind: torch.cat([p[1].flatten() for p in
-                         sent(clients, small_rnd, Attack(Garbage(kind)))[1].parameters.values()])
+        kind: torch.cat(
+            [
+                p[1].flatten()
+                for p in sent(clients, small_rnd, Attack(Garbage(kind)))[1].parameters.values()
+            ]
+        )
         for kind in ("random", "zeros", "huge", "nan")
-    }  # fmt: skip
+    }
     assert values["random"].std() == pytest.approx(1, abs=0.2)
     assert not values["zeros"].any()
     assert values["huge"].abs().median() > 1e10

@@ -66,12 +66,7 @@ def test_participants_send_and_receive_a_model_unless_they_are_alone():
 
 
 @pytest.mark.parametrize(
-    "name, labels",
-    [
-        ("local", [0, 1, 2, 3]),
-        ("global", [0, 0, 0, 0]),
-        ("oracle", [0, 1, 0, 1]),
-    ],
+    "name, labels", [("local", [0, 1, 2, 3]), ("global", [0, 0, 0, 0]), ("oracle", [0, 1, 0, 1])]
 )
 def test_assignments(run, name, labels):
     method = METHODS[name]()

@@ -32,8 +32,10 @@ def test_a_predictor_that_memorises_gives_everybody_away_and_an_untrained_one_no
     known = expose(clients, BUDGET, 0)
     fresh = Exposed(
         untrained_predictors(clients.input_shape, 4, BUDGET, 0),
-        known.target, known.members, known.others,
-    )  # fmt: skip
+        known.target,
+        known.members,
+        known.others,
+    )
     assert abs(membership(fresh, clients.groups)["auc"].mean() - 0.5) < 0.15
 
 

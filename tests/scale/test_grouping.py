@@ -59,9 +59,14 @@ def test_evidence_against_a_group_is_that_of_the_pair():
         found = profiles[np.array(others)].against(profiles[j], 0.1)
         np.testing.assert_allclose(found, pairs.evidence[others, j], rtol=1e-9)
     every = evidence_against(
-        profiles.samples, profiles.mean, profiles.covariance,
-        profiles.samples[::-1], profiles.mean[::-1], profiles.covariance[::-1], 0.1,
-    )  # fmt: skip
+        profiles.samples,
+        profiles.mean,
+        profiles.covariance,
+        profiles.samples[::-1],
+        profiles.mean[::-1],
+        profiles.covariance[::-1],
+        0.1,
+    )
     np.testing.assert_allclose(every, pairs.evidence[range(4), range(3, -1, -1)], rtol=1e-9)
 
 

@@ -44,9 +44,15 @@ def test_the_eight_symmetries_by_hand(tiny_dataset):
     assert a == pytest.approx(tiny_dataset.x_train[0, 0, :4, :4].mean())
     ways = {tuple(t[0]) for t in tables}
     assert ways == {
-        (a, b, c, d), (b, a, d, c), (b, d, a, c), (d, b, c, a),
-        (d, c, b, a), (c, d, a, b), (c, a, d, b), (a, c, b, d),
-    }  # fmt: skip
+        (a, b, c, d),
+        (b, a, d, c),
+        (b, d, a, c),
+        (d, b, c, a),
+        (d, c, b, a),
+        (c, d, a, b),
+        (c, a, d, b),
+        (a, c, b, d),
+    }
 
 
 def test_many_clients_are_found_and_none_downloads_more_for_it(kinds):

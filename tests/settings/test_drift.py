@@ -62,9 +62,16 @@ def test_what_cannot_drift():
 @pytest.fixture(scope="module")
 def drift():
     return make_drift(
-        "fashion-mnist-mini", "rotation", "move", at=2, n_clients=6, n_groups=2, movers=1,
-        samples_per_client=120, test_per_client=20,
-    )  # fmt: skip
+        "fashion-mnist-mini",
+        "rotation",
+        "move",
+        at=2,
+        n_clients=6,
+        n_groups=2,
+        movers=1,
+        samples_per_client=120,
+        test_per_client=20,
+    )
 
 
 def run(drift, method="rnd", rounds=4, **params):

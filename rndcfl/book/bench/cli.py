@@ -21,15 +21,30 @@ def bench() -> None:
 @click.option("--dataset", metavar="D", help="[default: cifar10 if it is there, else the bundled]")
 @click.option("--clients", "n_clients", type=int, default=12, show_default=True)
 @click.option("--samples", type=int, help="Images per client [default: all there are].")
-@click.option("--naive-samples", type=int, default=640, show_default=True,
-              help="Images per client that the authors' order is timed on.")  # fmt: skip
+@click.option(
+    "--naive-samples",
+    type=int,
+    default=640,
+    show_default=True,
+    help="Images per client that the authors' order is timed on.",
+)
 @click.option("--epochs", type=int, default=10, show_default=True, help="Of the authors' budget.")
 @click.option("--repeats", type=int, default=2, show_default=True, help="Turns that all take.")
 @click.option("--seeds", type=int, default=5, show_default=True, help="Of the default's recovery.")
-@click.option("--images", type=int, default=100, show_default=True,
-              help="Images per client that IFCA is timed on (ImageNet stem).")  # fmt: skip
-@click.option("--cifar-images", type=int, default=8, show_default=True,
-              help="Images per client that IFCA is timed on (CIFAR stem).")  # fmt: skip
+@click.option(
+    "--images",
+    type=int,
+    default=100,
+    show_default=True,
+    help="Images per client that IFCA is timed on (ImageNet stem).",
+)
+@click.option(
+    "--cifar-images",
+    type=int,
+    default=8,
+    show_default=True,
+    help="Images per client that IFCA is timed on (CIFAR stem).",
+)
 @click.option("--threads", type=click.IntRange(1), help="Of PyTorch [default: its own choice].")
 @json_option
 def discovery(threads: int | None, file: Path | None, **sizes: Any) -> None:
@@ -73,17 +88,29 @@ def discovery(threads: int | None, file: Path | None, **sizes: Any) -> None:
 @bench.command()
 @click.option("--dataset", default="fashion-mnist-mini", show_default=True, metavar="D")
 @click.option("--clients", "counts", default="10,100,1000,10000", show_default=True, metavar="N,N")
-@click.option("--all-to-all", "most", type=int, default=300, show_default=True,
-              help="Up to this many clients, discover all with all as well.")  # fmt: skip
+@click.option(
+    "--all-to-all",
+    "most",
+    type=int,
+    default=300,
+    show_default=True,
+    help="Up to this many clients, discover all with all as well.",
+)
 @click.option("--samples", type=int, default=200, show_default=True, help="Per client.")
 @click.option("--landmarks", type=int, default=32, show_default=True)
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="Of PyTorch [default: its own choice].")
 @json_option
 def scale(
-    dataset: str, counts: str, most: int, samples: int, landmarks: int, seeds: int,
-    threads: int | None, file: Path | None,
-) -> None:  # fmt: skip
+    dataset: str,
+    counts: str,
+    most: int,
+    samples: int,
+    landmarks: int,
+    seeds: int,
+    threads: int | None,
+    file: Path | None,
+) -> None:
     """Time discovery from ten clients to ten thousand, each in a process of its own.
 
     Clients draw from one dataset laid down in eight ways (four turns, mirrored or not).
@@ -109,8 +136,18 @@ def scale(
     for case in cases:
         case.check()
     rows = [measure(case) for case in tqdm(cases, unit="run")]
-    columns = ["mode", "clients", "seed", "peers_scored", "seconds", "peak_mb", "bytes_per_client",
-               "federations", "ari", "exact"]  # fmt: skip
+    columns = [
+        "mode",
+        "clients",
+        "seed",
+        "peers_scored",
+        "seconds",
+        "peak_mb",
+        "bytes_per_client",
+        "federations",
+        "ari",
+        "exact",
+    ]
     shown = pd.DataFrame(rows)[columns]
     click.echo(shown.to_string(index=False, float_format="%.3g"))
     write(file, rows)

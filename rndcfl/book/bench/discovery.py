@@ -65,10 +65,13 @@ def measure(sizes: Sizes) -> dict[str, Any]:
     for name, own in timed.items():
         gflops = 2 * own.value.multiply_adds / own.median / 1e9
         details[name] = dict(
-            seconds=own.summary(), multiply_adds=own.value.multiply_adds,
-            bytes_per_client=own.value.bytes_per_client, scaled_by=works.scale(name),
-            gflops=gflops, share_of_peak=gflops / max(peaks),
-        )  # fmt: skip
+            seconds=own.summary(),
+            multiply_adds=own.value.multiply_adds,
+            bytes_per_client=own.value.bytes_per_client,
+            scaled_by=works.scale(name),
+            gflops=gflops,
+            share_of_peak=gflops / max(peaks),
+        )
 
     wall = {name: own.median for name, own in timed.items()}
     cpu = {name: own.cpu_median for name, own in timed.items()}
@@ -76,16 +79,25 @@ def measure(sizes: Sizes) -> dict[str, Any]:
     pairs = list(zip(truth, timed["default"].value.answer, strict=True))
     apart = timed["naive"].value.answer / timed["same_work"].value.answer - 1
     return dict(
-        **ratios(wall), cpu=ratios(cpu),
+        **ratios(wall),
+        cpu=ratios(cpu),
         exact_recovery=float(np.mean([exact(*pair) for pair in pairs])),
         ari=[ari(*pair) for pair in pairs],
         largest_relative_difference=float(np.abs(apart).max()),
         **asdict(sizes)
-        | dict(dataset=works.clients.dataset, samples=len(works.clients[0]),
-               naive_samples=len(works.few[0])),
-        n_groups=K, device=str(device()), threads=torch.get_num_threads(), cores=os.cpu_count(),
-        matrix_product_gflops=max(peaks), works=details, parts_of_default=parts(works.clients),
-    )  # fmt: skip
+        | dict(
+            dataset=works.clients.dataset,
+            samples=len(works.clients[0]),
+            naive_samples=len(works.few[0]),
+        ),
+        n_groups=K,
+        device=str(device()),
+        threads=torch.get_num_threads(),
+        cores=os.cpu_count(),
+        matrix_product_gflops=max(peaks),
+        works=details,
+        parts_of_default=parts(works.clients),
+    )
 
 
 def parts(clients: Clients, seed: int = 0) -> dict[str, float]:
@@ -111,8 +123,15 @@ def table(result: dict[str, Any]) -> pd.DataFrame:
     for name, own in result["works"].items():
         seconds = own["seconds"]
         rows.append(
-            dict(work=name, seconds=seconds["median"], least=seconds["least"],
-                 most=seconds["most"], gflops=own["gflops"], of_peak=own["share_of_peak"],
-                 kb_per_client=own["bytes_per_client"] / 1e3, scaled_by=own["scaled_by"])
-        )  # fmt: skip
+            dict(
+                work=name,
+                seconds=seconds["median"],
+                least=seconds["least"],
+                most=seconds["most"],
+                gflops=own["gflops"],
+                of_peak=own["share_of_peak"],
+                kb_per_client=own["bytes_per_client"] / 1e3,
+                scaled_by=own["scaled_by"],
+            )
+        )
     return pd.DataFrame(rows)

@@ -67,9 +67,15 @@ def best_of(
 
 
 def ifca_rotated(
-    dataset: Dataset, seed: int, rounds: int, images: int | None = None, samples: int = 200,
-    steps: int = 10, lr: float = 0.1, chunk: int = CHUNK,
-) -> pd.DataFrame:  # fmt: skip
+    dataset: Dataset,
+    seed: int,
+    rounds: int,
+    images: int | None = None,
+    samples: int = 200,
+    steps: int = 10,
+    lr: float = 0.1,
+    chunk: int = CHUNK,
+) -> pd.DataFrame:
     """IFCA told k = 4 on images turned by 0, 90, 180 and 270 degrees, the paper's experiment.
 
     Everybody takes part, each cluster takes the plain average, and a cluster that nobody joins
@@ -120,10 +126,15 @@ def ifca_rotated(
         right = np.concatenate(
             [best_of(network, models, test.data(m))[1] for m in _chunks(test, chunk)]
         )
-        rows.append(dict(
-            round=r, accuracy=float(right.mean()), ari=ari(train.groups, labels),
-            clients=len(labels), seconds=time.perf_counter() - start,
-        ))  # fmt: skip
+        rows.append(
+            dict(
+                round=r,
+                accuracy=float(right.mean()),
+                ari=ari(train.groups, labels),
+                clients=len(labels),
+                seconds=time.perf_counter() - start,
+            )
+        )
     return pd.DataFrame(rows)
 
 
@@ -135,9 +146,15 @@ def _chunks(data: Rotated, size: int) -> list[np.ndarray]:
 
 
 def ifca_regression(
-    m: int, n: int, d: int = 1000, p: int = 4, sigma: float = 0.1, rounds: int = 200,
-    lr: float = 0.3, seed: int = 0,
-) -> float:  # fmt: skip
+    m: int,
+    n: int,
+    d: int = 1000,
+    p: int = 4,
+    sigma: float = 0.1,
+    rounds: int = 200,
+    lr: float = 0.3,
+    seed: int = 0,
+) -> float:
     """Distance of IFCA's parameters to the true ones in mixed linear regression, in units of sigma.
 
     m clients in p groups hold n samples y = <theta, x> + sigma * noise each, with standard normal

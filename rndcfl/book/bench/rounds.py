@@ -63,8 +63,10 @@ def turned_clients(dataset: Dataset, n: int, samples: int, seed: int = 0) -> Cli
         rng = numpy_rng(seed, "bench rounds", i)
         own = rng.choice(len(dataset.x_train), samples, replace=False)
         test = rng.choice(len(dataset.x_test), TEST, replace=False)
-        x, x_test = (np.rot90(images, i % K, (2, 3)).copy()
-                     for images in (dataset.x_train[own], dataset.x_test[test]))  # fmt: skip
+        x, x_test = (
+            np.rot90(images, i % K, (2, 3)).copy()
+            for images in (dataset.x_train[own], dataset.x_test[test])
+        )
         members.append(Client(x, dataset.y_train[own], x_test, dataset.y_test[test], i % K))
     return Clients(tuple(members), dataset.n_classes, dataset.name, "rotation")
 
@@ -82,9 +84,14 @@ class Job:
         """All rounds by :func:`rndcfl.simulate`, its setting up included."""
         how: dict[str, Any] = dict(n_clusters=K, local_steps=self.steps, batch_size=None)
         return simulate(
-            self.clients, self.method, self.rounds, model, lr=LR, progress=False,
+            self.clients,
+            self.method,
+            self.rounds,
+            model,
+            lr=LR,
+            progress=False,
             **(how if self.method == "ifca" else {}),
-        )  # fmt: skip
+        )
 
     def authors(self) -> list[State]:
         """All rounds of IFCA as its authors' code computes them; test images once per round."""
@@ -121,17 +128,16 @@ class Job:
 
 def difference(a: dict[int, State], b: dict[int, State]) -> float:
     """Largest distance of a tensor of `a` to that of `b`, relative to the length of the latter."""
-    return max(
-        float((a[f][name] - w).norm() / w.norm()) for f in b for name, w in b[f].items()
-    )  # fmt: skip
+    return max(float((a[f][name] - w).norm() / w.norm()) for f in b for name, w in b[f].items())
 
 
 def measure(method: str, clients: Clients, repeats: int, rounds: int) -> dict[str, Any]:
     """Seconds per round of each way, how they compare, and whether they lead to the same models."""
     job = Job({"fedavg": "global"}.get(method, method), clients, rounds)
     ways: dict[str, Any] = {
-        "batched": lambda: job.simulated("mlp"), "loop": lambda: job.simulated(one_by_one)
-    }  # fmt: skip
+        "batched": lambda: job.simulated("mlp"),
+        "loop": lambda: job.simulated(one_by_one),
+    }
     if method == "ifca":
         ways["authors"] = job.authors
     timed = alternate({f"{method} {len(clients)} {way}": run for way, run in ways.items()}, repeats)
@@ -141,12 +147,17 @@ def measure(method: str, clients: Clients, repeats: int, rounds: int) -> dict[st
     row: dict[str, Any] = dict(method=method, clients=len(clients), samples=len(clients[0]))
     for way, own in found.items():
         seconds = np.array(own.seconds) / rounds
-        row |= {way: float(np.median(seconds)), f"{way}_all": seconds.tolist(),
-                f"{way}_gflops": work / float(np.median(seconds))}  # fmt: skip
+        row |= {
+            way: float(np.median(seconds)),
+            f"{way}_all": seconds.tolist(),
+            f"{way}_gflops": work / float(np.median(seconds)),
+        }
         if way != "batched":
             ratios = seconds / (np.array(found["batched"].seconds) / rounds)
-            row |= {f"{way}_over_batched": float(np.median(ratios)),
-                    f"{way}_over_batched_all": ratios.tolist()}  # fmt: skip
+            row |= {
+                f"{way}_over_batched": float(np.median(ratios)),
+                f"{way}_over_batched_all": ratios.tolist(),
+            }
     row["difference"] = difference(together.models, alone.models)
     row["same_choices"] = float((together.labels == alone.labels).mean())
     return row
@@ -164,16 +175,25 @@ def bench_rounds(
     """
     rows = [
         measure(method, turned_clients(dataset, n, samples), repeats, rounds)
-        for n in clients for method in ("fedavg", "ifca")
-    ]  # fmt: skip
+        for n in clients
+        for method in ("fedavg", "ifca")
+    ]
     ratios = {
         f"{row['method']}_{way}_over_batched_{row['clients']}": row[f"{way}_over_batched"]
-        for row in rows for way in ("loop", "authors") if way in row
-    }  # fmt: skip
+        for row in rows
+        for way in ("loop", "authors")
+        if way in row
+    }
     return dict(
-        **ratios, dataset=dataset.name, samples=samples, rounds=rounds, repeats=repeats,
-        threads=torch.get_num_threads(), gflops=matrix_product_gflops(), rows=rows,
-    )  # fmt: skip
+        **ratios,
+        dataset=dataset.name,
+        samples=samples,
+        rounds=rounds,
+        repeats=repeats,
+        threads=torch.get_num_threads(),
+        gflops=matrix_product_gflops(),
+        rows=rows,
+    )
 
 
 def _numbers(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
@@ -188,17 +208,31 @@ def _numbers(ctx: click.Context, param: click.Parameter, value: str) -> tuple[in
 
 @click.command()
 @click.option("--clients", default="12,200,1200", show_default=True, callback=_numbers)
-@click.option("--samples", type=click.IntRange(1), default=50, show_default=True,
-              help="Training images per client.")  # fmt: skip
+@click.option(
+    "--samples",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="Training images per client.",
+)
 @click.option("--repeats", type=click.IntRange(1), default=3, show_default=True)
-@click.option("--rounds", type=click.IntRange(1), default=1, show_default=True,
-              help="Rounds of a run; its setting up is part of the time.")  # fmt: skip
+@click.option(
+    "--rounds",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Rounds of a run; its setting up is part of the time.",
+)
 @click.option("--dataset", default="fashion-mnist-mini", show_default=True, metavar="D")
 @json_option
 def rounds(
-    clients: tuple[int, ...], samples: int, repeats: int, rounds: int, dataset: str,
+    clients: tuple[int, ...],
+    samples: int,
+    repeats: int,
+    rounds: int,
+    dataset: str,
     file: Path | None,
-) -> None:  # fmt: skip
+) -> None:
     """FedAvg and IFCA rounds: clients one after the other, and together."""
     check_new(file)
     result = bench_rounds(clients, samples, repeats, rounds, load_dataset(dataset))
@@ -211,7 +245,8 @@ def rounds(
         f"{result['gflops']:.0f} Gflop/s"
     )
     for row in result["rows"]:
-        speeds = ", ".join(f"{w} {row[f'{w}_gflops']:.0f}" for w in ("batched", "loop", "authors")
-                           if w in row)  # fmt: skip
+        speeds = ", ".join(
+            f"{w} {row[f'{w}_gflops']:.0f}" for w in ("batched", "loop", "authors") if w in row
+        )
         click.echo(f"{row['method']} {row['clients']}: the loop's arithmetic at Gflop/s: {speeds}")
     write(file, result)

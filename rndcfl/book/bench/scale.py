@@ -97,11 +97,16 @@ def measure_here(case: Case) -> dict[str, Any]:
     table = found.ledger.table
     costs = table[table["client"] >= 0].sum(numeric_only=True) / len(clients)
     return dict(
-        **asdict(case), peers_scored=scored, seconds=seconds, peak_mb=_peak_mb(),
+        **asdict(case),
+        peers_scored=scored,
+        seconds=seconds,
+        peak_mb=_peak_mb(),
         bytes_per_client=costs["bytes_up"] + costs["bytes_down"],
-        multiply_adds_per_client=costs["multiply_adds"], federations=found.n_federations,
-        ari=ari(clients.groups, found.labels), exact=exact(clients.groups, found.labels),
-    )  # fmt: skip
+        multiply_adds_per_client=costs["multiply_adds"],
+        federations=found.n_federations,
+        ari=ari(clients.groups, found.labels),
+        exact=exact(clients.groups, found.labels),
+    )
 
 
 def _peak_mb() -> float:

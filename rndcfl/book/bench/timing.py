@@ -43,8 +43,13 @@ class Timed:
 
     def summary(self) -> dict[str, Any]:
         """Median, least and most, and all of them, in seconds."""
-        return dict(median=self.median, least=min(self.seconds), most=max(self.seconds),
-                    all=self.seconds, cpu_median=self.cpu_median)  # fmt: skip
+        return dict(
+            median=self.median,
+            least=min(self.seconds),
+            most=max(self.seconds),
+            all=self.seconds,
+            cpu_median=self.cpu_median,
+        )
 
 
 def clock() -> float:

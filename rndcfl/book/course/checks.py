@@ -82,10 +82,14 @@ def _executed(notebook: NotebookNode, name: str, profile: str) -> NotebookNode:
     with tempfile.TemporaryDirectory() as folder:
         env = {**os.environ, paths.OUTPUT_VARIABLE: folder, "TQDM_DISABLE": "1"}
         client = NotebookClient(
-            ready, timeout=CELL_TIMEOUT, interrupt_on_timeout=True, allow_errors=True,
-            kernel_name="python3", resources={"metadata": {"path": folder}},
+            ready,
+            timeout=CELL_TIMEOUT,
+            interrupt_on_timeout=True,
+            allow_errors=True,
+            kernel_name="python3",
+            resources={"metadata": {"path": folder}},
             extra_arguments=QUIET_KERNEL,
-        )  # fmt: skip
+        )
         return client.execute(env=env)
 
 

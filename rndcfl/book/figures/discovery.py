@@ -36,10 +36,19 @@ def evidence(dissimilarity: np.ndarray, threshold: float, groups: np.ndarray) ->
     figure, (ax,) = panels(1, COLUMN, 2.8)
     values = pd.DataFrame(dissimilarity[np.ix_(order, order)], index=order, columns=order)
     sns.heatmap(
-        values, ax=ax, cmap="rocket_r", square=True, linewidths=0.3, vmin=0, vmax=10 * threshold,
-        cbar_kws={"shrink": 0.8, "extend": "max",
-                  "label": r"evidence, $-\log_{10} p$ (line: threshold)"},
-    )  # fmt: skip
+        values,
+        ax=ax,
+        cmap="rocket_r",
+        square=True,
+        linewidths=0.3,
+        vmin=0,
+        vmax=10 * threshold,
+        cbar_kws={
+            "shrink": 0.8,
+            "extend": "max",
+            "label": r"evidence, $-\log_{10} p$ (line: threshold)",
+        },
+    )
     figure.axes[-1].axhline(threshold, color=COLOURS[0], linewidth=1.5)
     outline_groups(ax, groups[order])
     ax.tick_params(length=0)
@@ -57,8 +66,15 @@ def tolerance(table: pd.DataFrame) -> Figure:
     swept = table.dropna(subset="tolerance")
     for k, (name, rows) in enumerate(swept.groupby("criterion", sort=False)):
         means = rows.groupby("tolerance")["ari"].mean()
-        ax.plot(means.index, means, color=COLOURS[k], marker=MARKERS[k], markevery=4,
-                linestyle=LINES[k % len(LINES)], label=name)  # fmt: skip
+        ax.plot(
+            means.index,
+            means,
+            color=COLOURS[k],
+            marker=MARKERS[k],
+            markevery=4,
+            linestyle=LINES[k % len(LINES)],
+            label=name,
+        )
     for name, rows in table[table["tolerance"].isna()].groupby("criterion", sort=False):
         ax.axhline(rows["ari"].mean(), color="black", linestyle="--", label=f"{name} (no knob)")
     ax.set(xlabel=r"tolerance $\varepsilon$", ylabel="adjusted Rand index", ylim=(-0.05, 1.05))
@@ -82,10 +98,20 @@ def discovery_cost(table: pd.DataFrame) -> Figure:
         measured = rows[rows["measured"] & new]
         for ax, column in zip(axes, ("seconds_cumulative", "bytes_cumulative"), strict=True):
             scale = 1e6 if column == "bytes_cumulative" else 1
-            ax.plot(rows["round"] + 1, rows[column] / scale, label=label, color=colour,
-                    linestyle=LINES[k % len(LINES)])  # fmt: skip
-            ax.plot(measured["round"] + 1, measured[column] / scale, color=colour,
-                    marker=MARKERS[k % len(MARKERS)], linestyle="none")  # fmt: skip
+            ax.plot(
+                rows["round"] + 1,
+                rows[column] / scale,
+                label=label,
+                color=colour,
+                linestyle=LINES[k % len(LINES)],
+            )
+            ax.plot(
+                measured["round"] + 1,
+                measured[column] / scale,
+                color=colour,
+                marker=MARKERS[k % len(MARKERS)],
+                linestyle="none",
+            )
     axes[0].set(ylabel="discovery, cumulative seconds")
     axes[1].set(ylabel="discovery, cumulative MB")
     for ax in axes:
@@ -152,8 +178,14 @@ def quantiles(table: pd.DataFrame, by: str) -> Figure:
     for k, (name, rows) in enumerate(table.groupby(by, sort=False)):
         p = np.sort(np.minimum(rows["p"], 1))
         expected = (np.arange(len(p)) + 0.5) / len(p)
-        ax.plot(-np.log10(expected), -np.log10(p), MARKERS[k % len(MARKERS)], label=name,
-                color=COLOURS[k % len(COLOURS)], markersize=2.5)  # fmt: skip
+        ax.plot(
+            -np.log10(expected),
+            -np.log10(p),
+            MARKERS[k % len(MARKERS)],
+            label=name,
+            color=COLOURS[k % len(COLOURS)],
+            markersize=2.5,
+        )
     top = -np.log10(0.5 / table.groupby(by).size().max()) + 0.1
     ax.plot([0, top], [0, top], color="black", linewidth=0.8)
     ax.set(xlabel=r"expected $-\log_{10}p$", ylabel=r"observed $-\log_{10}p$")
@@ -176,8 +208,15 @@ def power(table: pd.DataFrame) -> Figure:
         for k, (samples, own) in enumerate(rows.groupby("samples")):
             for criterion, line in (("calibrated", "-"), ("paper_best_each", ":")):
                 part = own[own["criterion"] == criterion].sort_values("strength")
-                ax.plot(part["strength"], part["exact"], line, color=COLOURS[k], marker=MARKERS[k],
-                        markersize=3, label=f"{criterion}, {samples} samples")  # fmt: skip
+                ax.plot(
+                    part["strength"],
+                    part["exact"],
+                    line,
+                    color=COLOURS[k],
+                    marker=MARKERS[k],
+                    markersize=3,
+                    label=f"{criterion}, {samples} samples",
+                )
         ax.set(title=setting, xlabel=rows["parameter"].iloc[0], ylim=(-0.05, 1.05))
     for ax in grid.flat[len(settings) :]:
         ax.axis("off")
@@ -205,8 +244,15 @@ def sensitivity(table: pd.DataFrame, columns: dict[str, str]) -> Figure:
             ax = grid[down, across]
             stats = [mean_ci(rows.loc[rows["value"].astype(str) == v, column]) for v in values]
             mean, half = np.array(stats).T
-            ax.errorbar(range(len(values)), mean, np.nan_to_num(half), marker="o", markersize=3,
-                        capsize=2, color=COLOURS[down])  # fmt: skip
+            ax.errorbar(
+                range(len(values)),
+                mean,
+                np.nan_to_num(half),
+                marker="o",
+                markersize=3,
+                capsize=2,
+                color=COLOURS[down],
+            )
             chosen = np.flatnonzero(default)
             ax.plot(chosen, mean[chosen], "o", markersize=8, fillstyle="none", color="black")
             ax.set_xticks(range(len(values)), values)
@@ -229,17 +275,29 @@ def recovery(table: pd.DataFrame, criteria: Sequence[str]) -> Figure:
     layout = table["clients"].astype(str) + " x " + table["samples"].astype(str)
     table = table.assign(
         case=table["dataset"] + "\n" + layout,
-        skew=[s if t == "default" else f"{s}, {t}"
-              for s, t in zip(table["setting"], table["strength"], strict=True)],
-    )  # fmt: skip
+        skew=[
+            s if t == "default" else f"{s}, {t}"
+            for s, t in zip(table["setting"], table["strength"], strict=True)
+        ],
+    )
     skews, cases = table["skew"].unique(), table["case"].unique()
     height = 0.19 * len(skews) + 0.07 * max(map(len, cases)) + 0.4
     figure, axes = panels(len(criteria), TEXT, height, sharey=True)
     for ax, criterion in zip(axes, criteria, strict=True):
         own = table[table["criterion"] == criterion]
         grid = own.pivot(index="skew", columns="case", values="exact").loc[skews, cases]
-        sns.heatmap(grid, ax=ax, cmap="cividis", vmin=0, vmax=1, linewidths=0.5, annot=True,
-                    fmt=".1f", annot_kws={"size": 5}, cbar=False)  # fmt: skip
+        sns.heatmap(
+            grid,
+            ax=ax,
+            cmap="cividis",
+            vmin=0,
+            vmax=1,
+            linewidths=0.5,
+            annot=True,
+            fmt=".1f",
+            annot_kws={"size": 5},
+            cbar=False,
+        )
         ax.set(title=criterion, xlabel="data", ylabel="setting" if ax is axes[0] else "")
         ax.tick_params(axis="x", length=0, labelrotation=90)
         ax.tick_params(axis="y", length=0, labelrotation=0)

@@ -28,18 +28,32 @@ def message_bytes(table: pd.DataFrame) -> Figure:
     """
     figure, axes = panels(2, TEXT, 2.4, sharey=True)
     place = np.arange(len(table))[::-1]
-    for ax, way, title in zip(axes, ("up", "down"), ("sites to server", "server to sites"),
-                              strict=True):  # fmt: skip
+    for ax, way, title in zip(
+        axes, ("up", "down"), ("sites to server", "server to sites"), strict=True
+    ):
         for k, (column, label, hatch) in enumerate(
             ((way, "sent", ""), (f"ledger_{way}", "ledger", "///"))
         ):
             kb = table[column] / 1e3
-            ax.barh(place + 0.2 - 0.4 * k, kb, 0.38, label=label, hatch=hatch,
-                    color=COLOURS[k], edgecolor="white")  # fmt: skip
+            ax.barh(
+                place + 0.2 - 0.4 * k,
+                kb,
+                0.38,
+                label=label,
+                hatch=hatch,
+                color=COLOURS[k],
+                edgecolor="white",
+            )
             for y, value in zip(place + 0.2 - 0.4 * k, kb, strict=True):
                 text = f"{value:,.0f}" if value >= 1 else f"{value:.1f}" if value else "0"
-                ax.annotate(text, (max(value, 0.03), y), xytext=(3, 0),
-                            textcoords="offset points", va="center", fontsize=7)  # fmt: skip
+                ax.annotate(
+                    text,
+                    (max(value, 0.03), y),
+                    xytext=(3, 0),
+                    textcoords="offset points",
+                    va="center",
+                    fontsize=7,
+                )
         ax.set(xscale="log", xlabel="kB", title=title)
         low, high = 0.03, float(table[["up", "down", "ledger_up", "ledger_down"]].max().max()) / 1e3
         ax.set_xlim(low, 12 * high)

@@ -28,10 +28,16 @@ def torn(pairs: pd.DataFrame, threshold: float) -> Figure:
         matrix = own.pivot(index="i", columns="j", values="evidence")
         last = ax is axes[-1]
         sns.heatmap(
-            matrix, ax=ax, cmap="rocket_r", square=True, linewidths=0.3, vmin=0,
-            vmax=10 * threshold, cbar=last,
+            matrix,
+            ax=ax,
+            cmap="rocket_r",
+            square=True,
+            linewidths=0.3,
+            vmin=0,
+            vmax=10 * threshold,
+            cbar=last,
             cbar_kws={"shrink": 0.7, "extend": "max", "label": r"evidence, $-\log_{10} p$"},
-        )  # fmt: skip
+        )
         clients = own.drop_duplicates("i").sort_values("i")
         found = clients["federation_i"].to_numpy()
         for i, j in np.argwhere(found[:, None] == found):
@@ -64,18 +70,30 @@ def hostile(table: pd.DataFrame, of: int) -> Figure:
         own = table[table["defence"] == defence]
         exact = own.pivot(index="attack", columns="hostile", values="honest_exact").loc[attacks]
         sns.heatmap(
-            exact, ax=ax, cmap="cividis", vmin=0, vmax=1, cbar=False, linewidths=0.4,
-            annot=(exact * own["seeds"].max()).round().astype(int), fmt="d",
+            exact,
+            ax=ax,
+            cmap="cividis",
+            vmin=0,
+            vmax=1,
+            cbar=False,
+            linewidths=0.4,
+            annot=(exact * own["seeds"].max()).round().astype(int),
+            fmt="d",
             annot_kws={"size": 6},
-        )  # fmt: skip
+        )
         ax.set(title=defence, xlabel="hostile", ylabel="")
         ax.tick_params(length=0)
     last = axes[-1]
     for k, defence in enumerate(defences):
         own = table[(table["defence"] == defence) & (table["hostile"] == of)].set_index("attack")
         where = np.arange(len(attacks)) + (k + 1) / (len(defences) + 1)
-        last.plot(own["honest_accuracy"].reindex(attacks), where, MARKERS[k], color=COLOURS[k],
-                  label=defence)  # fmt: skip
+        last.plot(
+            own["honest_accuracy"].reindex(attacks),
+            where,
+            MARKERS[k],
+            color=COLOURS[k],
+            label=defence,
+        )
     last.set(title=f"{of} hostile", xlabel="accuracy", ylim=(len(attacks), 0))
     last.tick_params(axis="y", length=0)
     last.grid(axis="x", linewidth=0.3)
@@ -98,8 +116,16 @@ def poisoned(table: pd.DataFrame) -> Figure:
         for k, (defence, rows) in enumerate(own.groupby("defence", sort=False)):
             by = rows.groupby("hostile")["honest_accuracy"]
             mean, half = np.array([mean_ci(values) for _, values in by]).T
-            ax.errorbar(list(by.groups), mean, np.nan_to_num(half), label=defence, capsize=2,
-                        color=COLOURS[k], marker=MARKERS[k], linestyle=LINES[k])  # fmt: skip
+            ax.errorbar(
+                list(by.groups),
+                mean,
+                np.nan_to_num(half),
+                label=defence,
+                capsize=2,
+                color=COLOURS[k],
+                marker=MARKERS[k],
+                linestyle=LINES[k],
+            )
         ax.set(title=attack, xlabel="hostile clients", ylim=(0, 1))
         ax.set_xticks(sorted(own["hostile"].unique()))
     axes[0].set_ylabel("accuracy of honest clients")

@@ -119,9 +119,12 @@ def _control(name: str, values: Values, first: Any) -> ipywidgets.Widget:
     options = _options(values)
     kind = ipywidgets.Dropdown if isinstance(first, str) else ipywidgets.SelectionSlider
     return kind(
-        options=list(options.items()), value=first, description=name.replace("_", " "),
-        style={"description_width": "initial"}, layout={"width": "auto", "min_width": "20em"},
-    )  # fmt: skip
+        options=list(options.items()),
+        value=first,
+        description=name.replace("_", " "),
+        style={"description_width": "initial"},
+        layout={"width": "auto", "min_width": "20em"},
+    )
 
 
 def _spoken(text: str) -> str:

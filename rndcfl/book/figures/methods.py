@@ -26,10 +26,18 @@ def gains(table: pd.DataFrame, names: Sequence[str]) -> Figure:
     figure, (ax,) = panels(1, TEXT, 0.24 * len(settings) + 1.15)
     limit = max(1.0, float(np.nanmax(np.abs(grid.to_numpy()))))
     sns.heatmap(
-        grid, ax=ax, cmap="PuOr", center=0, vmin=-limit, vmax=limit, linewidths=0.5, annot=True,
-        fmt=".1f", annot_kws={"size": 6},
+        grid,
+        ax=ax,
+        cmap="PuOr",
+        center=0,
+        vmin=-limit,
+        vmax=limit,
+        linewidths=0.5,
+        annot=True,
+        fmt=".1f",
+        annot_kws={"size": 6},
         cbar_kws={"label": "gain, points"},
-    )  # fmt: skip
+    )
     ax.set(xlabel="method", ylabel="setting")
     ax.tick_params(axis="x", length=0, labelrotation=45)
     for label in ax.get_xticklabels():
@@ -56,12 +64,19 @@ def accuracy_against_cost(table: pd.DataFrame, names: Sequence[str], columns: in
             k = methods.index(row["method"])
             half = row["accuracy_ci95"]
             ax.errorbar(
-                max(row["mb_per_client"], left), row["accuracy_mean"],
-                0 if np.isnan(half) else half, fmt=MARKERS[k], label=row["name"],
-                color=COLOURS[k], markersize=4.5, capsize=1.5, elinewidth=0.7,
-                alpha=0.85, zorder=3 if row["method"] == "rnd" else 2,
+                max(row["mb_per_client"], left),
+                row["accuracy_mean"],
+                0 if np.isnan(half) else half,
+                fmt=MARKERS[k],
+                label=row["name"],
+                color=COLOURS[k],
+                markersize=4.5,
+                capsize=1.5,
+                elinewidth=0.7,
+                alpha=0.85,
+                zorder=3 if row["method"] == "rnd" else 2,
                 fillstyle="full" if row["variant"] == "default" else "none",
-            )  # fmt: skip
+            )
         ax.set(title=setting, xscale="log", xlim=(left / 1.6, sent.max() * 2), ylabel="accuracy")
     for ax in grid.flat[len(settings) :]:
         ax.axis("off")

@@ -29,10 +29,17 @@ def distances(table: pd.DataFrame, columns: int = 2) -> Figure:
         order = clients["i"].to_numpy()
         grid = rows.pivot(index="i", columns="j", values="distance").loc[order, order]
         sns.heatmap(
-            grid, ax=ax, cmap="rocket_r", square=True, vmin=0, vmax=2, linewidths=0.3,
-            xticklabels=False, yticklabels=clients["name_i"].to_list(),
+            grid,
+            ax=ax,
+            cmap="rocket_r",
+            square=True,
+            vmin=0,
+            vmax=2,
+            linewidths=0.3,
+            xticklabels=False,
+            yticklabels=clients["name_i"].to_list(),
             cbar_kws={"shrink": 0.8, "extend": "max", "label": "distance"},
-        )  # fmt: skip
+        )
         outline_groups(ax, clients["group_i"].to_numpy())
         ax.tick_params(length=0, labelsize=6)
         ax.set(title=name, xlabel="the same clients", ylabel="")
@@ -55,8 +62,14 @@ def resolution(table: pd.DataFrame, chosen: Sequence[float]) -> Figure:
             grid = rows.pivot(index="min_effect", columns="seed", values=column)
             if grid.isna().all(axis=None):
                 continue
-            ax.plot(grid.index, grid.mean(axis=1), color=COLOURS[k], marker=MARKERS[k],
-                    label=name, linestyle=LINES[k % len(LINES)])  # fmt: skip
+            ax.plot(
+                grid.index,
+                grid.mean(axis=1),
+                color=COLOURS[k],
+                marker=MARKERS[k],
+                label=name,
+                linestyle=LINES[k % len(LINES)],
+            )
             low, high = grid.min(axis=1), grid.max(axis=1)
             ax.fill_between(grid.index, low, high, color=COLOURS[k], alpha=0.15, lw=0)
     for ax, label in zip(axes, ("adjusted Rand index", "federations"), strict=True):
@@ -83,8 +96,15 @@ def worth(table: pd.DataFrame) -> Figure:
         rows = table[table["dataset"] == name]
         where = [methods.index(method) for method in rows["method"]]
         half = np.nan_to_num(rows["gain_ci95"])
-        ax.errorbar(100 * rows["gain_mean"], where, xerr=100 * half, fmt="o", color=COLOURS[0],
-                    capsize=2, elinewidth=0.8)  # fmt: skip
+        ax.errorbar(
+            100 * rows["gain_mean"],
+            where,
+            xerr=100 * half,
+            fmt="o",
+            color=COLOURS[0],
+            capsize=2,
+            elinewidth=0.8,
+        )
         ax.axvline(0, color="black", linewidth=0.6)
         ax.set(title=name, xlabel="gain of rnd, points", yticks=range(len(methods)))
         ax.set_yticklabels([f"over {method}" for method in methods])

@@ -19,9 +19,15 @@ def pair_table(novelty: np.ndarray, excess: np.ndarray, groups: np.ndarray) -> p
     """Tidy table of a novelty matrix: i, j, group_i, group_j, novelty, excess."""
     i, j = (index.ravel() for index in np.indices(novelty.shape))
     return pd.DataFrame(
-        dict(i=i, j=j, group_i=groups[i], group_j=groups[j], novelty=novelty.ravel(),
-             excess=excess.ravel())
-    )  # fmt: skip
+        dict(
+            i=i,
+            j=j,
+            group_i=groups[i],
+            group_j=groups[j],
+            novelty=novelty.ravel(),
+            excess=excess.ravel(),
+        )
+    )
 
 
 def level_table(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -50,9 +56,14 @@ def novelty_matrix(table: pd.DataFrame) -> Figure:
     titles = (r"(a) above own score, $s_{ij}-s_{ii}$", r"(b) log excess, $e_{ij}$")
     for ax, values, title in zip(axes, (above, excess), titles, strict=True):
         sns.heatmap(
-            values, ax=ax, cmap="rocket_r", square=True, linewidths=0.3,
-            vmin=0, cbar_kws={"shrink": 0.8},
-        )  # fmt: skip
+            values,
+            ax=ax,
+            cmap="rocket_r",
+            square=True,
+            linewidths=0.3,
+            vmin=0,
+            cbar_kws={"shrink": 0.8},
+        )
         outline_groups(ax, groups)
         ax.set(title=title, xlabel="predictor of client $j$", ylabel="data of client $i$")
         ax.tick_params(length=0)
@@ -85,8 +96,14 @@ def toy_novelty(maps: np.ndarray, extent: float, points: Sequence[np.ndarray]) -
     figure, axes = panels(len(maps), TEXT, TEXT / len(maps) + 0.1, sharey=True)
     low, high = np.log10(maps).min(), np.log10(maps).max()
     for k, (ax, values, own) in enumerate(zip(axes, maps, points, strict=True)):
-        image = ax.imshow(np.log10(values), origin="lower", cmap="rocket_r", vmin=low, vmax=high,
-                          extent=(-extent, extent, -extent, extent))  # fmt: skip
+        image = ax.imshow(
+            np.log10(values),
+            origin="lower",
+            cmap="rocket_r",
+            vmin=low,
+            vmax=high,
+            extent=(-extent, extent, -extent, extent),
+        )
         ax.plot(own[:, 0], own[:, 1], ".", color=COLOURS[9], markersize=1.5)
         ax.set(title=f"predictor of client {k}", xlabel="$x_1$")
     axes[0].set_ylabel("$x_2$")

@@ -38,9 +38,15 @@ def skew(pairs: pd.DataFrame, pictures: Sequence[np.ndarray], largest: float) ->
     order = clients["i"].to_numpy()
     excess = pairs.pivot(index="i", columns="j", values="excess").loc[order, order]
     sns.heatmap(
-        excess, ax=right, cmap="rocket_r", square=True, linewidths=0.3, vmin=0, vmax=largest,
+        excess,
+        ax=right,
+        cmap="rocket_r",
+        square=True,
+        linewidths=0.3,
+        vmin=0,
+        vmax=largest,
         cbar_kws={"shrink": 0.8, "extend": "max", "label": "log excess"},
-    )  # fmt: skip
+    )
     outline_groups(right, clients["group_i"].to_numpy())
     _dots(right, clients["federation_i"].to_numpy())
     right.set(title="what predictors see", xlabel="client $j$", ylabel="client $i$")
@@ -74,8 +80,15 @@ def compatibility(
         look = dict(color="black", linewidth=0.8) if same else dict(color=COLOURS[3], linewidth=1.2)
         circle.plot(x[[i, j]], y[[i, j]], "-" if same else "--", zorder=1, **look)
     for k, i in enumerate(order):
-        circle.plot(x[k], y[k], MARKERS[groups[k] % len(MARKERS)], markersize=11, zorder=2,
-                    color=COLOURS[labels[k] % len(COLOURS)], markeredgecolor="black")  # fmt: skip
+        circle.plot(
+            x[k],
+            y[k],
+            MARKERS[groups[k] % len(MARKERS)],
+            markersize=11,
+            zorder=2,
+            color=COLOURS[labels[k] % len(COLOURS)],
+            markeredgecolor="black",
+        )
         circle.text(1.2 * x[k], 1.2 * y[k], str(i), ha="center", va="center", fontsize=7)
     circle.set(aspect="equal", xlim=(-1.35, 1.35), ylim=(-1.35, 1.35))
     circle.set_title("lines: compatible; colours: federations")
@@ -83,10 +96,15 @@ def compatibility(
 
     others = values[~np.eye(len(values), dtype=bool)]
     sns.heatmap(
-        pd.DataFrame(values, index=order, columns=order), ax=matrix, cmap="rocket_r", square=True,
-        linewidths=0.3, vmin=min(0.0, others.min()), vmax=np.quantile(others, 0.9),
+        pd.DataFrame(values, index=order, columns=order),
+        ax=matrix,
+        cmap="rocket_r",
+        square=True,
+        linewidths=0.3,
+        vmin=min(0.0, others.min()),
+        vmax=np.quantile(others, 0.9),
         cbar_kws={"shrink": 0.8, "extend": "max", "label": r"compatible from $\varepsilon$ on"},
-    )  # fmt: skip
+    )
     matrix.collections[0].colorbar.ax.axhline(tolerance, color=COLOURS[0], linewidth=1.5)
     outline_groups(matrix, groups)
     _dots(matrix, labels)
@@ -113,9 +131,15 @@ def cadence(table: pd.DataFrame, every: int, at: int) -> Figure:
         rows = table[table["every"] == own]
         chosen = name == "chosen"
         for ax, column in zip(axes, ("ari", "mb"), strict=True):
-            ax.step(rows["round"], rows[column], where="post", linestyle=line, label=name,
-                    color=COLOURS[0] if chosen else "grey",
-                    linewidth=1.8 if chosen else 1.0)  # fmt: skip
+            ax.step(
+                rows["round"],
+                rows[column],
+                where="post",
+                linestyle=line,
+                label=name,
+                color=COLOURS[0] if chosen else "grey",
+                linewidth=1.8 if chosen else 1.0,
+            )
             if chosen:
                 asked = rows[rows["asked"]]
                 ax.plot(asked["round"], asked[column], "o", color=COLOURS[0], label="discovery")

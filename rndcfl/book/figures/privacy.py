@@ -26,9 +26,7 @@ def membership(table: pd.DataFrame, bound: pd.DataFrame) -> Figure:
         highest.
     bound : columns epsilon, auc: what no attack can exceed.
     """
-    titles = {
-        "steps": "training steps", "samples": "training samples", "epsilon": "$\\varepsilon$"
-    }  # fmt: skip
+    titles = {"steps": "training steps", "samples": "training samples", "epsilon": "$\\varepsilon$"}
     figure, axes = panels(3, TEXT, 2.5, sharey=True)
     names = list(table["predictor"].unique())
     for ax, (sweep, label) in zip(axes, titles.items(), strict=True):
@@ -94,12 +92,25 @@ def _line(ax: Axes, rows: pd.DataFrame, x: str, y: str, look: int, label: str) -
     mean = values.mean(axis=1).to_numpy()
     known = np.isfinite(values.index.to_numpy(dtype=float))
     colour, marker = COLOURS[look], MARKERS[look]
-    ax.plot(where[known], mean[known], color=colour, marker=marker, label=label,
-            linestyle=LINES[look % len(LINES)])  # fmt: skip
-    ax.fill_between(where[known], values.min(axis=1)[known], values.max(axis=1)[known],
-                    color=colour, alpha=0.15, lw=0)  # fmt: skip
-    ax.plot(where[~known], mean[~known], color=colour, marker=marker, linestyle="none",
-            fillstyle="none")  # fmt: skip
+    ax.plot(
+        where[known],
+        mean[known],
+        color=colour,
+        marker=marker,
+        label=label,
+        linestyle=LINES[look % len(LINES)],
+    )
+    ax.fill_between(
+        where[known],
+        values.min(axis=1)[known],
+        values.max(axis=1)[known],
+        color=colour,
+        alpha=0.15,
+        lw=0,
+    )
+    ax.plot(
+        where[~known], mean[~known], color=colour, marker=marker, linestyle="none", fillstyle="none"
+    )
 
 
 def _place(value: float, among: pd.Series) -> float:
@@ -114,6 +125,5 @@ def _log_ticks(ax: Axes, values: pd.Series) -> None:
     ax.set_xscale("log")
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xticks(
-        [_place(v, values) for v in shown],
-        [f"{v:g}" if np.isfinite(v) else "none" for v in shown],
+        [_place(v, values) for v in shown], [f"{v:g}" if np.isfinite(v) else "none" for v in shown]
     )

@@ -50,10 +50,22 @@ def scaling(table: pd.DataFrame) -> Figure:
             power = exponent(rows["clients"], cost)
             if np.isfinite(power):
                 text = f"$N^{{{max(power, 0):.1f}}}$"  # a slope of -0.0 is none
-                ax.annotate(text, (mean.index[-1], mean.iloc[-1]), xytext=(0, 6),
-                            textcoords="offset points", ha="center", color=COLOURS[k])  # fmt: skip
-        axes[0].plot([], [], linestyle=LINES[k], marker=MARKERS[k],
-                     label=NAMES.get(str(mode), str(mode)), **look)  # fmt: skip
+                ax.annotate(
+                    text,
+                    (mean.index[-1], mean.iloc[-1]),
+                    xytext=(0, 6),
+                    textcoords="offset points",
+                    ha="center",
+                    color=COLOURS[k],
+                )
+        axes[0].plot(
+            [],
+            [],
+            linestyle=LINES[k],
+            marker=MARKERS[k],
+            label=NAMES.get(str(mode), str(mode)),
+            **look,
+        )
     for ax, label in zip(axes, COSTS.values(), strict=True):
         ax.set(xscale="log", yscale="log", xlabel="clients", ylabel=label)
         ax.margins(x=0.12, y=0.18)

@@ -37,8 +37,15 @@ def curves(
     for k, (name, rows) in enumerate(table.groupby(by, sort=False)):
         per_seed = rows.groupby([x, "seed"])[y].mean().unstack("seed")
         mean, low, high = _band(per_seed, logy)
-        ax.plot(per_seed.index, mean, color=COLOURS[k], marker=MARKERS[k], label=name,
-                linestyle=LINES[k % len(LINES)], markevery=max(1, len(mean) // 8))  # fmt: skip
+        ax.plot(
+            per_seed.index,
+            mean,
+            color=COLOURS[k],
+            marker=MARKERS[k],
+            label=name,
+            linestyle=LINES[k % len(LINES)],
+            markevery=max(1, len(mean) // 8),
+        )
         ax.fill_between(per_seed.index, low, high, color=COLOURS[k], alpha=0.2, lw=0)
     ax.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if logy else "linear")
     ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
@@ -68,9 +75,14 @@ def accuracy_by_client(table: pd.DataFrame) -> Figure:
         offsets = np.linspace(-0.25, 0.25, len(rows))
         for group, part in rows.groupby("group"):
             where = k + offsets[rows["group"].to_numpy() == group]
-            ax.plot(where, part["accuracy"], MARKERS[int(group) % len(MARKERS)], alpha=0.8,
-                    color=COLOURS[int(group) % len(COLOURS)],
-                    label=f"group {group}" if k == 0 else None)  # fmt: skip
+            ax.plot(
+                where,
+                part["accuracy"],
+                MARKERS[int(group) % len(MARKERS)],
+                alpha=0.8,
+                color=COLOURS[int(group) % len(COLOURS)],
+                label=f"group {group}" if k == 0 else None,
+            )
         ax.hlines(rows["accuracy"].mean(), k - 0.3, k + 0.3, color="black")
     ax.set_xticks(range(len(methods)), methods)
     ax.set(ylabel="accuracy on own test data")
@@ -87,8 +99,15 @@ def cost_and_accuracy(table: pd.DataFrame) -> Figure:
     figure, (ax,) = panels(1, COLUMN, 2.5)
     for k, (method, rows) in enumerate(table.groupby("method", sort=False)):
         accuracy, half = mean_ci(rows["accuracy"])
-        ax.errorbar(rows["mb_per_client"].mean(), accuracy, 0 if np.isnan(half) else half,
-                    fmt=MARKERS[k], color=COLOURS[k], capsize=3, label=method)  # fmt: skip
+        ax.errorbar(
+            rows["mb_per_client"].mean(),
+            accuracy,
+            0 if np.isnan(half) else half,
+            fmt=MARKERS[k],
+            color=COLOURS[k],
+            capsize=3,
+            label=method,
+        )
     ax.set(xlabel="MB sent and received per client", ylabel="accuracy", xlim=(-0.5, None))
     ax.legend()
     return figure
@@ -113,11 +132,24 @@ def drift(table: pd.DataFrame, at: int) -> Figure:
         for ax, column in zip(axes, columns, strict=True):
             scale = 1e9 if column == "bytes_cumulative" else 1
             mean, low, high = _band(rows.pivot(index="round", columns="seed", values=column), False)
-            ax.plot(rows["round"].unique(), mean / scale, color=COLOURS[k], label=name,
-                    linestyle=LINES[k % len(LINES)], marker=MARKERS[k], markersize=3,
-                    markevery=(k % 3, 4))  # fmt: skip
-            ax.fill_between(rows["round"].unique(), low / scale, high / scale, color=COLOURS[k],
-                            alpha=0.15, lw=0)  # fmt: skip
+            ax.plot(
+                rows["round"].unique(),
+                mean / scale,
+                color=COLOURS[k],
+                label=name,
+                linestyle=LINES[k % len(LINES)],
+                marker=MARKERS[k],
+                markersize=3,
+                markevery=(k % 3, 4),
+            )
+            ax.fill_between(
+                rows["round"].unique(),
+                low / scale,
+                high / scale,
+                color=COLOURS[k],
+                alpha=0.15,
+                lw=0,
+            )
     for ax, label in zip(axes, columns.values(), strict=True):
         ax.axvline(at, color="black", linewidth=0.6, linestyle=":")
         ax.set(xlabel="round", ylabel=label)

@@ -67,9 +67,15 @@ def compare(sample: Sample, published: Path, again: Path) -> pd.DataFrame:
             apart = np.abs(before - now) / np.maximum(np.abs(before), 1)
             apart = np.where(same, 0, np.nan_to_num(apart, nan=np.inf))
             compared.append(
-                dict(table=table, column=column, numbers=len(same), identical=int(same.sum()),
-                     largest=apart.max(initial=0), bound=float(bound))
-            )  # fmt: skip
+                dict(
+                    table=table,
+                    column=column,
+                    numbers=len(same),
+                    identical=int(same.sum()),
+                    largest=apart.max(initial=0),
+                    bound=float(bound),
+                )
+            )
     return pd.DataFrame(compared)
 
 
@@ -108,7 +114,10 @@ def figures(run: Path) -> dict[str, str]:
             p.name for p, copy in copies if copy.is_file() and copy.read_bytes() != p.read_bytes()
         ]
         told[about.stem] = (
-            f"missing: {', '.join(missing)}" if missing
-            else f"not as in the run: {', '.join(other)}" if other else "as in the run"
-        )  # fmt: skip
+            f"missing: {', '.join(missing)}"
+            if missing
+            else f"not as in the run: {', '.join(other)}"
+            if other
+            else "as in the run"
+        )
     return told

@@ -72,9 +72,10 @@ def state(job: Job) -> str:
     before = record["inputs"]
     # Data that are not on this machine cannot be compared: take the record's word.
     changed = [
-        name for name, now in job.inputs.items()
+        name
+        for name, now in job.inputs.items()
         if name != "package" and before.get(name) != now and not (name == "data" and now is None)
-    ]  # fmt: skip
+    ]
     changed += definitions.changed(record["definitions"])
     if not changed:
         return "fresh"
@@ -88,8 +89,9 @@ def manifest(profile: str) -> Path:
     found = {f.name: record_of(f) for f in folders if "." not in f.name}
     records = {
         name: {key: value for key, value in record.items() if key != "definitions"}
-        for name, record in found.items() if record
-    }  # fmt: skip
+        for name, record in found.items()
+        if record
+    }
     path = paths.runs(profile) / "manifest.json"
     write_whole(path, json.dumps(records, indent=1) + "\n")
     return path

@@ -83,14 +83,16 @@ def _executed(job: Job, folder: Path) -> dict[str, Any]:
     import papermill
     from traitlets.config import Config
 
-    os.environ.update({
-        paths.OUTPUT_VARIABLE: str(folder),
-        paths.PROFILE_VARIABLE: job.profile,
-        reached.VARIABLE: str(folder / REACHED),
-        "OMP_NUM_THREADS": "1",
-        "OMP_WAIT_POLICY": "PASSIVE",  # what is timed on all cores must not spin against others
-        "TQDM_DISABLE": "1",
-    })  # fmt: skip
+    os.environ.update(
+        {
+            paths.OUTPUT_VARIABLE: str(folder),
+            paths.PROFILE_VARIABLE: job.profile,
+            reached.VARIABLE: str(folder / REACHED),
+            "OMP_NUM_THREADS": "1",
+            "OMP_WAIT_POLICY": "PASSIVE",  # what is timed on all cores must not spin against others
+            "TQDM_DISABLE": "1",
+        }
+    )
     started = time.time()
     try:
         notebook = papermill.execute_notebook(

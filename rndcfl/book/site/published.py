@@ -70,8 +70,11 @@ def tags(cell: NotebookNode) -> set[str]:
 
 def _code(notebook: NotebookNode) -> list[tuple[str, str]]:
     """What the outputs hang on: code, neither parameters nor exercises."""
-    return [(cell.id, cell.source) for cell in notebook.cells
-            if cell.cell_type == "code" and not tags(cell) & DECIDED]  # fmt: skip
+    return [
+        (cell.id, cell.source)
+        for cell in notebook.cells
+        if cell.cell_type == "code" and not tags(cell) & DECIDED
+    ]
 
 
 def _with_outputs(source: NotebookNode, executed: NotebookNode) -> NotebookNode:

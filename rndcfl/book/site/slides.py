@@ -34,9 +34,12 @@ def arrange(notebook: NotebookNode) -> NotebookNode | None:
         full = _letters(cells) > FULL
         for cell in cells:
             cell.metadata["slide"] = dict(
-                number=number, opens=cell is cells[0], closes=cell is cells[-1],
-                full=full, notes=kind(cell) == "notes",
-            )  # fmt: skip
+                number=number,
+                opens=cell is cells[0],
+                closes=cell is cells[-1],
+                full=full,
+                notes=kind(cell) == "notes",
+            )
     shown = [cell for cells in groups for cell in cells]
     return NotebookNode(notebook, cells=shown) if shown else None
 
