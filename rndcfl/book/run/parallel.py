@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from joblib.externals.loky import ProcessPoolExecutor  # unlike the standard one: from notebooks too
+from loky import ProcessPoolExecutor  # unlike the standard one, it takes functions of notebooks
 
 
 def over_seeds(
