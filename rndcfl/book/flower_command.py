@@ -55,7 +55,7 @@ def flower(
         with Loopback(place, sites, secure, simulated) as loopback:
             # Two sites of different data are two federations; that alike ones join is seen as well.
             for groups in (2, 1) if nodes == 2 else (2,):
-                wrong += _told(try_out(loopback, groups, rounds, samples))
+                wrong += _summarise(try_out(loopback, groups, rounds, samples))
     except RunFailed as failure:
         wrong.append(str(failure))
     for line in wrong:
@@ -65,8 +65,8 @@ def flower(
     click.echo("all as it should be")
 
 
-def _told(trial: Trial) -> list[str]:
-    """Print what a run brought; what is wrong with it."""
+def _summarise(trial: Trial) -> list[str]:
+    """Print a summary of a run; what is wrong with it."""
     from rndcfl.flower.trial import weights
 
     groups = trial.clients.groups

@@ -1,7 +1,7 @@
 """Certificates and keys for a trial of TLS and node authentication on one machine.
 
 For real sites take certificates of your own authority; a key that a script has made and left in a
-folder protects nobody.
+folder protects no site.
 """
 
 from __future__ import annotations

@@ -1,98 +1,111 @@
-"""Ask many nodes one question and wait for the answers, not for ever.
+"""Flower's way to the nodes: ask many of them one question and wait for the answers, with an end.
 
-A node that is dead, silent or answers with an error is left out; what the others say is not lost.
+The stock ``send_and_receive`` sleeps for seconds between looks, and waits for all.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from flwr.app import Message, RecordDict
 from flwr.serverapp import Grid
 
-from rndcfl.flower.records import count_bytes
+from rndcfl.flower.records import count_bytes, letter_of, record_of
+from rndcfl.protocol.letters import Letter
+from rndcfl.protocol.post import EVALUATE, HELLO, PREDICTOR, ROW, TRAIN, Log
 
-Log = Callable[[str], None]
+TYPES = {  # kind of question -> Flower's message type
+    HELLO: "query.hello",
+    PREDICTOR: "query.predictor",
+    ROW: "query.row",
+    TRAIN: "train.federation",
+    EVALUATE: "evaluate.federation",
+}
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0  # seconds between looks for answers
+KEPT = 60.0  # seconds that a message outlives the waiting for its answer
 
 
 @dataclass
-class Post:
-    """The server's mail, and what it weighs.
+class FlowerPost:
+    """The server's mail, and its size: a :class:`~rndcfl.protocol.post.Post`.
 
     Attributes
     ----------
     grid : Flower's.
     log : takes one line of text.
-    mail : one entry per message: round, kind, node, direction (up, down), bytes, seconds.
+    mail : see :class:`~rndcfl.protocol.post.Post`; bytes are those of the records.
     """
 
     grid: Grid
     log: Log
     mail: list[dict[str, Any]] = field(default_factory=list)
 
-    def ask(
-        self, kind: str, letters: dict[int, RecordDict], round: int, timeout: float
-    ) -> dict[int, RecordDict]:
-        """Send each node its letter; return the answers that came within `timeout` seconds.
+    def online(self) -> set[int]:
+        """Nodes that are connected now."""
+        return set(self.grid.get_node_ids())
 
-        Parameters
-        ----------
-        kind : Flower's message type, e.g. ``"query.predictor"``.
-        letters : node -> what it is asked.
-        round : for the books.
-        timeout : seconds.
-        """
+    def ask(
+        self, kind: str, letters: dict[int, Letter], round: int, timeout: float
+    ) -> dict[int, Letter]:
+        """As :meth:`rndcfl.protocol.post.Post.ask`."""
         if not letters:
             return {}
-        nodes = list(letters)
-        messages = [
-            Message(letters[node], dst_node_id=node, message_type=kind, ttl=timeout + 60.0)
-            for node in nodes
-        ]
-        sizes = [count_bytes(letter) for letter in letters.values()]
-        waiting: dict[str, int] = {}
-        for node, id, size in zip(nodes, self.grid.push_messages(messages), sizes, strict=False):
-            if id is None:
-                self.log(f"{kind}: node {node} could not be written to; it is left out")
-                continue
-            waiting[id] = node
-            self._note(round, kind, node, "down", size, 0.0)
-        started, pause = time.monotonic(), 0.05
-        answers = {}
+        waiting = self._send(kind, letters, round, timeout)
+        started, pause = time.monotonic(), FIRST_PAUSE
+        answers: dict[int, Letter] = {}
         while waiting:
             for reply in self.grid.pull_messages(list(waiting)):
                 # An error's sender is the SuperLink: what it replies to says whose it is.
-                if (id := reply.metadata.reply_to_message_id) not in waiting:
+                node = waiting.pop(reply.metadata.reply_to_message_id, None)
+                if node is None:
                     continue
-                node = waiting.pop(id)
                 if reply.has_error():
-                    reason = (reply.error.reason or "").strip().splitlines()
-                    self.log(
-                        f"{kind}: node {node} failed ({reply.error.code}"
-                        + (f", {reason[-1][:200]}" if reason else "")
-                        + "); it is left out"
-                    )
+                    self.log(f"{kind}: node {node} failed ({_reason(reply)}); it is left out")
                     continue
-                answers[node] = reply.content
                 seconds = time.monotonic() - started
                 self._note(round, kind, node, "up", count_bytes(reply.content), seconds)
+                answers[node] = letter_of(reply.content)
             if time.monotonic() - started > timeout:
                 break
             if waiting:
                 time.sleep(pause)
-                pause = min(1.0, 1.5 * pause)
+                pause = min(LONGEST_PAUSE, 1.5 * pause)
         for node in waiting.values():
             self.log(f"{kind}: node {node} has not answered in {timeout:g} s; it is left out")
         return answers
 
+    def _send(
+        self, kind: str, letters: dict[int, Letter], round: int, timeout: float
+    ) -> dict[str, int]:
+        """Send the letters; identifier of each message that left -> its node."""
+        made: dict[int, RecordDict] = {}  # one record for each letter, whoever else gets it
+        for letter in letters.values():
+            if id(letter) not in made:
+                made[id(letter)] = record_of(letter)
+        contents = {node: made[id(letter)] for node, letter in letters.items()}
+        messages = [
+            Message(content, dst_node_id=node, message_type=TYPES[kind], ttl=timeout + KEPT)
+            for node, content in contents.items()
+        ]
+        waiting = {}
+        for node, sent in zip(contents, self.grid.push_messages(messages), strict=False):
+            if sent is None:
+                self.log(f"{kind}: node {node} could not be written to; it is left out")
+                continue
+            waiting[sent] = node
+            self._note(round, kind, node, "down", count_bytes(contents[node]), 0.0)
+        return waiting
+
     def _note(
         self, round: int, kind: str, node: int, direction: str, size: int, seconds: float
     ) -> None:
-        self.mail.append(
-            dict(
-                round=round, kind=kind, node=node, direction=direction, bytes=size, seconds=seconds
-            )
-        )
+        entry = dict(round=round, kind=kind, node=node, direction=direction, bytes=size)
+        self.mail.append(entry | dict(seconds=seconds))
+
+
+def _reason(reply: Message) -> str:
+    """Code and last line of an error."""
+    lines = (reply.error.reason or "").strip().splitlines()
+    return f"{reply.error.code}" + (f", {lines[-1][:200]}" if lines else "")

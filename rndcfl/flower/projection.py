@@ -17,13 +17,14 @@ import torch
 from rndcfl.common.errors import check_number
 from rndcfl.common.ledger import Ledger
 from rndcfl.common.seeding import numpy_rng
-from rndcfl.criteria.judging import judge
-from rndcfl.flower.records import count_bytes, pack_row, record
-from rndcfl.novelty import MAX_PROFILE, Reports, embed
-from rndcfl.predictors import RND, frozen_target, squared_errors, untrained_predictors
+from rndcfl.criteria import Calibrated
+from rndcfl.flower.records import count_bytes, record_of
+from rndcfl.novelty import MAX_PROFILE
+from rndcfl.predictors import RND, embed, frozen_target, squared_errors, untrained_predictors
+from rndcfl.protocol.letters import Letter
 from rndcfl.protocol.packing import packed_width
-from rndcfl.scale.grouping import Profiles
-from rndcfl.scale.landmarks import group_profiles
+from rndcfl.reports import Report, Reports
+from rndcfl.scale.grouping import group_reports
 
 TIMED_PREDICTORS = 16
 TIMED_CLIENTS = 64
@@ -42,7 +43,7 @@ def project(
     Parameters
     ----------
     sites : numbers of sites.
-    landmarks : predictors that everybody scores with landmark discovery.
+    landmarks : predictors that all sites score with landmark discovery.
     shape : of a sample, as the networks read it.
     samples : held-out samples that a site scores with.
     megabits : of the server's line, per second.
@@ -92,7 +93,7 @@ def project(
 
 
 def _weigh(**arrays: np.ndarray) -> int:
-    return count_bytes(record(dict(round=0, run_seed=0), **arrays))
+    return count_bytes(record_of(Letter(dict(round=0, run_seed=0), arrays)))
 
 
 def _bank(n: int, width: int) -> np.ndarray:
@@ -100,7 +101,7 @@ def _bank(n: int, width: int) -> np.ndarray:
 
 
 def _row(n: int, m: int) -> np.ndarray:
-    return pack_row(np.zeros(n), np.zeros(m), np.zeros((m, m)))
+    return Report(0, np.zeros(m), np.zeros((m, m)), np.zeros(n)).pack()
 
 
 def _scoring_seconds(shape: tuple[int, ...], samples: int, rnd: RND) -> float:
@@ -116,11 +117,11 @@ def _grouping_seconds(landmarks: int) -> tuple[float, float]:
     rng, n, m = numpy_rng(0, "projection"), TIMED_CLIENTS, MAX_PROFILE
     samples, profile = np.full(n, 1000), rng.normal(size=(n, m)) * 0.01
     covariance = np.broadcast_to(np.eye(m), (n, m, m))
-    reports = Reports(samples, np.ones((n, n)), np.arange(n), profile, covariance)
-    pair = _fastest(lambda: judge(reports, Ledger(), 0.01, 0.1, 0.8)) / n**2
-    few = Profiles(samples, profile[:, :landmarks], covariance[:, :landmarks, :landmarks])
-    owners = np.arange(min(landmarks, n))
-    return pair, _fastest(lambda: group_profiles(few, owners, 0.01, 0.1)) / n
+    reports = Reports(samples, profile, covariance, np.arange(n), np.ones((n, n)))
+    pair = _fastest(lambda: Calibrated().judge(reports, Ledger())) / n**2
+    narrow = profile[:, :landmarks], covariance[:, :landmarks, :landmarks]
+    few = Reports(samples, *narrow, np.arange(min(landmarks, n)))
+    return pair, _fastest(lambda: group_reports(few)) / n
 
 
 def _fastest(work: Any, times: int = 3) -> float:

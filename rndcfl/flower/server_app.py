@@ -1,4 +1,4 @@
-"""What the server does: Algorithm 2, then federated averaging in every federation."""
+"""The server on Flower: a :class:`~rndcfl.protocol.coordinator.Coordinator` with Flower's post."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 from rndcfl.common.errors import InputError
-from rndcfl.flower.coordinator import Coordinator
-from rndcfl.protocol.settings import Settings
+from rndcfl.flower.post import FlowerPost
+from rndcfl.protocol.config import Config
+from rndcfl.protocol.coordinator import Coordinator
 
 app = ServerApp()
 __all__ = ["app"]
@@ -20,8 +21,8 @@ __all__ = ["app"]
 @app.main()
 def main(grid: Grid, context: Context) -> None:
     """Run the rounds that are not done yet; results and checkpoint go to the output folder."""
-    settings = Settings.from_config(context.run_config)
-    folder = Path(settings.output).absolute()
+    config = Config.from_table(context.run_config)
+    folder = Path(config.output).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
 
@@ -33,7 +34,7 @@ def main(grid: Grid, context: Context) -> None:
 
     try:
         with FileLock(folder / ".lock", timeout=0):  # the system lets go of it, however this ends
-            Coordinator(grid, settings, folder, log).run()
+            Coordinator(FlowerPost(grid, log), config, folder, log).run()
     except Timeout:
         raise InputError(f"another run is working in {folder}; give another output") from None
     except Exception as problem:

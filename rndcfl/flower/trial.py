@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
-from rndcfl.book.run.parallel import over_seeds
 from rndcfl.clients import Clients
 from rndcfl.common.errors import InputError, check_number
 from rndcfl.common.metrics import exact
 from rndcfl.discovery import discover
 from rndcfl.flower.loopback import Loopback
+from rndcfl.protocol.post import EVALUATE, HELLO, PREDICTOR, ROW, TRAIN
 from rndcfl.settings.partition import make_clients
 from rndcfl.simulation import History, simulate
 
@@ -27,7 +30,7 @@ SHARE_OVER_LEDGER = 0.15  # framing and polling, beside what has to travel
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """What a run brought.
+    """The outcome of a run.
 
     Attributes
     ----------
@@ -107,7 +110,7 @@ def try_out(
     groups : true groups of the sites, in turn: images upright and turned, or upright only.
     rounds : of training.
     samples : training images of each site.
-    dataset : whose images; the nodes are told the same.
+    dataset : whose images; the nodes draw from the same.
     seed : of the run, not of the sites' data.
 
     Raises
@@ -136,10 +139,8 @@ def try_out(
     clients = make_clients(
         dataset, SETTING, nodes, groups, samples_per_client=samples, test_per_client=samples // 4
     )
-    # In one thread: two would wait for each other where the nodes keep the cores busy.
-    simulated, novelty = over_seeds(
-        lambda _: _in_one_process(clients, rounds, seed), [0], workers=1
-    )[0]
+    with _one_thread():  # two would wait for each other where the nodes keep the cores busy
+        simulated, novelty = _in_one_process(clients, rounds, seed)
     return Trial(
         result,
         history,
@@ -160,10 +161,22 @@ def drawn_sites(nodes: int, dataset: str = DATASET) -> list[dict[str, Any]]:
     return [{"client": i, "clients": nodes, **drawn} for i in range(nodes)]
 
 
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def _in_one_process(clients: Clients, rounds: int, seed: int) -> tuple[History, np.ndarray]:
     """The same by simulation, and the novelty of its first discovery."""
     history = simulate(clients, "rnd", rounds=rounds, seed=seed, progress=False)
-    return history, discover(clients, seed=seed).novelty
+    novelty = discover(clients, seed=seed).novelty
+    assert novelty is not None
+    return history, novelty
 
 
 def _apart(
@@ -186,10 +199,10 @@ def weights(trial: Trial) -> pd.DataFrame:
     ledger = trial.simulated.ledger.table.groupby("phase")[["bytes_up", "bytes_down"]].sum()
     rows = []
     for what, kinds, phase in (
-        ("hello", ["query.hello"], "none"),
-        ("predictors", ["query.predictor"], "discovery/predictors"),
-        ("novelty", ["query.row"], "discovery/novelty"),
-        ("training", ["train.federation", "evaluate.federation"], "training"),
+        ("hello", [HELLO], "none"),
+        ("predictors", [PREDICTOR], "discovery/predictors"),
+        ("novelty", [ROW], "discovery/novelty"),
+        ("training", [TRAIN, EVALUATE], "training"),
     ):
         ours = sums.reindex(kinds, fill_value=0).sum()
         theirs = ledger.reindex([phase], fill_value=0).iloc[0]

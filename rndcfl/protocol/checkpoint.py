@@ -1,5 +1,5 @@
-"""What a run on Flower knows after a round, in one file of plain arrays: written whole, never
-pickled, so that a server that was stopped goes on where it was."""
+"""What a run knows after a round, in one file of plain arrays: written whole, never pickled, so
+that a server that was stopped resumes where it was."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import torch
 
 from rndcfl.common.errors import InputError
 from rndcfl.common.files import write_whole
+from rndcfl.engine.inputs import CHANNELS
 from rndcfl.engine.local import State
 from rndcfl.engine.networks import device
-from rndcfl.flower import loaders
-from rndcfl.novelty import CHANNELS
-from rndcfl.protocol.settings import Settings
+from rndcfl.protocol import loaders
+from rndcfl.protocol.config import Config
 
 NAME = "checkpoint.npz"
 
@@ -30,7 +30,7 @@ class Progress:
     Attributes
     ----------
     round : the next one to run.
-    about : kind and shape of the data, and number of classes; empty before anybody has come.
+    about : kind and shape of the data, and number of classes; empty before a site has come.
     scale : of tables, mean, standard deviation and whether gaps are marked [3, d]; else None.
     labels : client -> its federation.
     models, versions : federation -> its model, and its name: ``""`` is the one drawn from the seed.
@@ -64,11 +64,11 @@ class Progress:
 PLAIN = ("round", "about", "history", "mail", "discoveries")
 
 
-def save(folder: Path, settings: Settings, progress: Progress) -> None:
+def save(folder: Path, config: Config, progress: Progress) -> None:
     """Write the checkpoint of a run to its folder."""
     plain: dict[str, Any] = {name: getattr(progress, name) for name in PLAIN}
     plain |= dict(
-        settings=asdict(settings),
+        settings=asdict(config),
         labels=list(progress.labels.items()),
         versions=list(progress.versions.items()),
     )
@@ -82,7 +82,7 @@ def save(folder: Path, settings: Settings, progress: Progress) -> None:
     write_whole(folder / NAME, file.getvalue())
 
 
-def load(folder: Path, settings: Settings) -> Progress:
+def load(folder: Path, config: Config) -> Progress:
     """The progress that a folder holds; none where it holds no checkpoint.
 
     Raises
@@ -103,7 +103,7 @@ def load(folder: Path, settings: Settings) -> Progress:
         before = plain["settings"]
     except (ValueError, KeyError):
         raise InputError(f"{path} is no checkpoint of rndcfl; give another output folder") from None
-    if not settings.same_run(before):
+    if not config.same_run(before):
         raise InputError(f"{folder} holds a run with other settings; give another output folder")
     for name, values in arrays.items():
         _, federation, parameter = name.split("/", 2)

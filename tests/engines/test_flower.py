@@ -14,19 +14,23 @@ from flower_grid import LocalGrid, with_config
 from flwr.app import Array, ArrayRecord, Context, Error, MetricRecord, RecordDict
 
 from rndcfl import Clients, discover, from_tables, simulate
-from rndcfl.common.errors import InputError
+from rndcfl.common.errors import InputError, WireError
 from rndcfl.common.ledger import Ledger
-from rndcfl.criteria.judging import judge
-from rndcfl.flower import app_folder, loaders
-from rndcfl.flower.coordinator import Coordinator
-from rndcfl.flower.discovering import Found, among, renamed
+from rndcfl.criteria import Calibrated
+from rndcfl.flower import app_folder
+from rndcfl.flower.post import FlowerPost
 from rndcfl.flower.projection import project
-from rndcfl.flower.records import pack_row, unpack_row
+from rndcfl.flower.records import count_bytes, letter_of, record_of
 from rndcfl.flower.server_app import app as server_app
-from rndcfl.protocol.packing import WireError
-from rndcfl.protocol.settings import NODES_OWN, Settings
+from rndcfl.protocol import coordinator, loaders, training
+from rndcfl.protocol.config import NODES_OWN, Config
+from rndcfl.protocol.coordinator import Coordinator
+from rndcfl.protocol.discovering import Found, among
+from rndcfl.protocol.federating import renamed
+from rndcfl.protocol.letters import Letter
+from rndcfl.reports import Report
 
-SETTINGS = Settings(
+CONFIG = Config(
     rounds=3,
     steps=30,
     min_clients=2,
@@ -54,11 +58,11 @@ def at_home(client, i, folder):
     return {"client": i, "data": str(folder / f"{i}.npz")}
 
 
-def run(grid, folder, settings=SETTINGS):
+def run(grid, folder, config=CONFIG):
     lines = []
-    coordinator = Coordinator(grid, settings, folder, lines.append)
-    coordinator.run()
-    return coordinator.progress, lines
+    server = Coordinator(FlowerPost(grid, lines.append), config, folder, lines.append)
+    server.run()
+    return server.progress, lines
 
 
 def scores(progress):
@@ -72,13 +76,13 @@ def scores(progress):
 def test_federations_and_models_are_those_of_a_simulation(
     four, grid, tmp_path, criterion, tolerance
 ):
-    settings = replace(
-        SETTINGS, recluster_every=2, criterion=criterion, tolerance=tolerance or 0.0, min_clients=4
+    config = replace(
+        CONFIG, recluster_every=2, criterion=criterion, tolerance=tolerance or 0.0, min_clients=4
     )
-    progress, _ = run(grid, tmp_path / "out", settings)
-    told = dict(criterion=criterion, tolerance=tolerance, steps=30)
-    history = simulate(four, "rnd", rounds=3, recluster_every=2, **told)
-    found = discover(four, **told)
+    progress, _ = run(grid, tmp_path / "out", config)
+    asked = dict(criterion=criterion, tolerance=tolerance, steps=30)
+    history = simulate(four, "rnd", rounds=3, recluster_every=2, **asked)
+    found = discover(four, **asked)
     assert found.n_federations == 2
     assert [d["round"] for d in progress.discoveries] == [0, 2]
     for discovery in progress.discoveries:
@@ -92,10 +96,10 @@ def test_federations_and_models_are_those_of_a_simulation(
 
 
 def test_defences_are_those_of_a_simulation(four, grid, tmp_path):
-    settings = replace(SETTINGS, defence="robust", aggregation="median", min_clients=4)
-    progress, _ = run(grid, tmp_path / "out", settings)
-    told = dict(defence="robust", aggregation="median", steps=30)
-    history = simulate(four, "rnd", rounds=3, **told)
+    config = replace(CONFIG, defence="robust", aggregation="median", min_clients=4)
+    progress, _ = run(grid, tmp_path / "out", config)
+    asked = dict(defence="robust", aggregation="median", steps=30)
+    history = simulate(four, "rnd", rounds=3, **asked)
     np.testing.assert_allclose(scores(progress)["loss"], history.table["loss"], atol=1e-4)
 
 
@@ -111,8 +115,8 @@ def test_tables_are_brought_to_one_scale_by_sums(tmp_path):
         table = pd.DataFrame(x, columns=["age", "dose", "lab"]).assign(outcome=y)
         table.to_csv(tmp_path / f"{i}.csv", index=False)
         configs.append({"client": i, "data": str(tmp_path / f"{i}.csv"), "label": "outcome"})
-    settings = replace(SETTINGS, steps=100)
-    progress, _ = run(LocalGrid(configs), tmp_path / "out", settings)
+    config = replace(CONFIG, steps=100)
+    progress, _ = run(LocalGrid(configs), tmp_path / "out", config)
     clients = from_tables(tables)
     assert progress.sample_shape == clients.input_shape == (4,)
     assert progress.labels == {0: 0, 1: 1, 2: 0, 3: 1}
@@ -130,15 +134,15 @@ def test_text_travels_as_well(tmp_path):
         ]
     )
     grid = LocalGrid([at_home(client, i, tmp_path) for i, client in enumerate(clients)])
-    settings = replace(SETTINGS, model="gru", rounds=2, steps=60)
-    progress, _ = run(grid, tmp_path / "out", settings)
+    config = replace(CONFIG, model="gru", rounds=2, steps=60)
+    progress, _ = run(grid, tmp_path / "out", config)
     history = simulate(clients, "rnd", rounds=2, steps=60)
     assert (
         progress.labels == dict(enumerate(history.labels[-1].tolist())) == {0: 0, 1: 1, 2: 0, 3: 1}
     )
     np.testing.assert_allclose(scores(progress)["loss"], history.table["loss"], atol=1e-4)
     with pytest.raises(InputError, match="0 of at least 2"):
-        run(grid, tmp_path / "other", replace(settings, model="mlp"))
+        run(grid, tmp_path / "other", replace(config, model="mlp"))
 
 
 def test_messages_weigh_what_the_ledger_says(four, grid, tmp_path):
@@ -147,14 +151,14 @@ def test_messages_weigh_what_the_ledger_says(four, grid, tmp_path):
     ledger = simulate(four, "rnd", rounds=3, steps=30).ledger
     trained, found = ledger.total("training"), ledger.total("discovery")
     n = len(four)
-    ups = mail["train.federation", "up"]
-    downs = mail["train.federation", "down"] + mail["evaluate.federation", "down"]
+    ups = mail["train", "up"]
+    downs = mail["train", "down"] + mail["evaluate", "down"]
     assert ups == pytest.approx(trained["bytes_up"], rel=0.03)
     assert downs == pytest.approx(trained["bytes_down"], rel=0.03)
-    assert mail["query.predictor", "up"] == pytest.approx(found["bytes_up"], rel=0.03)
+    assert mail["predictor", "up"] == pytest.approx(found["bytes_up"], rel=0.03)
     # One bank for all: a client's own predictor travels along.
     bank = found["bytes_down"] * n / (n - 1)
-    assert mail["query.row", "down"] == pytest.approx(bank, rel=0.03)
+    assert mail["row", "down"] == pytest.approx(bank, rel=0.03)
 
 
 # --- who does not do as asked -------------------------------------------------------------------
@@ -234,13 +238,13 @@ def many_samples(reply):
         ("train.federation", weights(lambda w: w[:1]), "must be"),
         ("train.federation", without("model"), "no readable model"),
         ("train.federation", many_samples, "-5 samples"),
-        ("evaluate.federation", without("metrics"), "metrics"),
+        ("evaluate.federation", without("metrics"), "no readable number"),
     ],
 )
 def test_the_others_go_on_without_one_that_fails(grid, tmp_path, kind, spoil, says):
     grid.tamper = misbehave(kind, spoil)
-    settings = replace(SETTINGS, rounds=2)
-    progress, lines = run(grid, tmp_path / "out", settings)
+    config = replace(CONFIG, rounds=2)
+    progress, lines = run(grid, tmp_path / "out", config)
     assert any("left out" in line and says in line for line in lines), lines
     assert {c: f for c, f in progress.labels.items() if c != 3} == {0: 0, 1: 1, 2: 0}
     assert 3 not in scores(progress)["client"].tolist()
@@ -257,7 +261,7 @@ def test_who_failed_once_is_greeted_again_and_placed(grid, tmp_path):
 
 def test_one_that_never_answers_is_asked_ever_more_rarely(grid, tmp_path):
     grid.tamper = lambda node, message, reply: None if node == 103 else reply
-    run(grid, tmp_path / "out", replace(SETTINGS, rounds=6, timeout_hello=0.1))
+    run(grid, tmp_path / "out", replace(CONFIG, rounds=6, timeout_hello=0.1))
     assert grid.asked.count(("query.hello", 103)) == 3  # rounds 0, 1, 3
 
 
@@ -282,7 +286,7 @@ def test_the_model_of_a_federation_stays_with_those_who_stay(grid, tmp_path):
     """A newcomer takes over its federation's model instead of making all begin anew."""
     grid.online = {100, 101, 102}
     grid.tamper = lambda node, message, reply: (grid.online.add(103), reply)[1]
-    progress, _ = run(grid, tmp_path / "out", replace(SETTINGS, rounds=6))
+    progress, _ = run(grid, tmp_path / "out", replace(CONFIG, rounds=6))
     losses = scores(progress).query("client == 0")["loss"]
     assert (np.diff(losses) < 0).all()
 
@@ -291,16 +295,16 @@ def test_a_name_that_comes_back_has_the_model_of_its_members(grid, tmp_path, mon
     """Federation 1 is given up in round 1; the one that splits off in round 2 is not its heir."""
     labels, began = iter([(0, 1, 0, 1), (0, 0, 0, 0), (0, 1, 0, 1)]), []
 
-    def found(ask, clients, *_):
+    def found(meeting, clients, r):
         return Found(dict(zip(clients, next(labels), strict=True)), np.ones((4, 4)), {}, 0.0)
 
-    def train(self, present, r, train=Coordinator._train):
-        began.append(dict(self.progress.versions))
-        return train(self, present, r)
+    def train(meeting, clients, r, train=training.train):
+        began.append(dict(meeting.progress.versions))
+        return train(meeting, clients, r)
 
-    monkeypatch.setattr("rndcfl.flower.coordinator.discover_over", found)
-    monkeypatch.setattr(Coordinator, "_train", train)
-    run(grid, tmp_path / "out", replace(SETTINGS, recluster_every=1, min_clients=4))
+    monkeypatch.setattr(coordinator, "discover_over", found)
+    monkeypatch.setattr(training, "train", train)
+    run(grid, tmp_path / "out", replace(CONFIG, recluster_every=1, min_clients=4))
     assert began[0] == {0: "", 1: ""}
     assert began[1] == {0: "0 after round 0"}
     assert began[2] == {0: "0 after round 1", 1: "0 after round 1"}
@@ -309,7 +313,7 @@ def test_a_name_that_comes_back_has_the_model_of_its_members(grid, tmp_path, mon
 def test_two_sites_of_one_number_are_not_both_taken(four, tmp_path):
     configs = [at_home(client, i, tmp_path) for i, client in enumerate(four)]
     grid = LocalGrid([*configs, configs[0]])
-    progress, lines = run(grid, tmp_path / "out", replace(SETTINGS, rounds=1))
+    progress, lines = run(grid, tmp_path / "out", replace(CONFIG, rounds=1))
     assert any("client 0 is there already" in line for line in lines)
     assert sorted(progress.labels) == [0, 1, 2, 3]
 
@@ -330,7 +334,7 @@ def test_a_site_that_is_started_anew_takes_its_place_again(four, tmp_path):
         return reply
 
     grid.tamper = tamper
-    progress, _ = run(grid, tmp_path / "out", replace(SETTINGS, rounds=5))
+    progress, _ = run(grid, tmp_path / "out", replace(CONFIG, rounds=5))
     assert trained and progress.labels == {0: 0, 1: 1, 2: 0, 3: 1}
     assert scores(progress).query("client == 3")["round"].max() == 4
 
@@ -353,11 +357,11 @@ def test_no_hello_stops_the_server(grid, tmp_path, about, says):
     def tamper(node, message, reply):
         if message.metadata.message_type != "query.hello" or node != 100:
             return reply
-        told = json.loads(reply.content["config"]["json"]) | about
-        return with_config(reply, json.dumps(told))
+        changed = json.loads(reply.content["config"]["json"]) | about
+        return with_config(reply, json.dumps(changed))
 
     grid.tamper = tamper
-    progress, lines = run(grid, tmp_path / "out", replace(SETTINGS, rounds=1))
+    progress, lines = run(grid, tmp_path / "out", replace(CONFIG, rounds=1))
     assert any("refused" in line and says in line for line in lines)
     assert sorted(progress.labels) == [1, 2, 3]
 
@@ -366,19 +370,19 @@ def test_a_site_with_other_data_is_refused_by_name(four, tmp_path):
     configs = [at_home(client, i, tmp_path) for i, client in enumerate(four)]
     np.savez(tmp_path / "3.npz", x=np.zeros((20, 1, 9, 9), np.float32), y=np.zeros(20, int))
     np.savez(tmp_path / "2.npz", x=four[2].x)
-    progress, lines = run(LocalGrid(configs), tmp_path / "out", replace(SETTINGS, rounds=1))
+    progress, lines = run(LocalGrid(configs), tmp_path / "out", replace(CONFIG, rounds=1))
     assert sorted(progress.labels) == [0, 1]
     assert any("shape [1, 9, 9], the others [1, 8, 8]" in line for line in lines)
     assert any("client 2 has no labels" in line for line in lines)
 
 
-# --- stopping and going on ----------------------------------------------------------------------
+# --- stopping and resuming ----------------------------------------------------------------------
 
 
 def test_with_too_few_clients_it_stops_with_one_line(grid, tmp_path):
     grid.online = {100}
     with pytest.raises(InputError, match="1 of at least 2 clients are there") as error:
-        run(grid, tmp_path / "out", replace(SETTINGS, timeout_hello=0.1))
+        run(grid, tmp_path / "out", replace(CONFIG, timeout_hello=0.1))
     assert "\n" not in str(error.value)
 
 
@@ -386,7 +390,7 @@ def test_with_too_few_clients_it_stops_with_one_line(grid, tmp_path):
     "kind, at",
     [("query.predictor", 0), ("query.row", 3), ("train.federation", 6), ("evaluate.federation", 9)],
 )
-def test_a_server_that_died_goes_on_to_the_same_models(grid, tmp_path, kind, at):
+def test_a_server_that_died_resumes_to_the_same_models(grid, tmp_path, kind, at):
     whole, _ = run(grid, tmp_path / "whole")
     count = []
 
@@ -403,7 +407,7 @@ def test_a_server_that_died_goes_on_to_the_same_models(grid, tmp_path, kind, at)
     grid.tamper = lambda node, message, reply: reply
     resumed, lines = run(grid, tmp_path / "out")
     done = at // 4 if kind.startswith(("train", "evaluate")) else 0
-    assert any("going on with round" in line for line in lines) == (done > 0)
+    assert any("resuming with round" in line for line in lines) == (done > 0)
     pd.testing.assert_frame_equal(scores(resumed), scores(whole))
     for federation, model in whole.models.items():
         for name, values in model.items():
@@ -417,8 +421,8 @@ def test_what_is_finished_is_neither_repeated_nor_overwritten(grid, tmp_path):
     run(grid, tmp_path)
     assert grid.asked == [] and (tmp_path / "history.csv").read_bytes() == before
     with pytest.raises(InputError, match="other settings; give another output folder"):
-        run(grid, tmp_path, replace(SETTINGS, seed=1))
-    progress, _ = run(grid, tmp_path, replace(SETTINGS, rounds=4, timeout_hello=1.0))
+        run(grid, tmp_path, replace(CONFIG, seed=1))
+    progress, _ = run(grid, tmp_path, replace(CONFIG, rounds=4, timeout_hello=1.0))
     assert progress.round == 4
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["finished"] and result["labels"] == {"0": 0, "1": 1, "2": 0, "3": 1}
@@ -457,8 +461,9 @@ def test_federations_keep_their_names_over_a_discovery():
 
 
 def test_reports_among_those_who_answered():
+    covariance = np.array([[1, 2], [2, 4.0]])
     rows = {
-        c: (10 + c, np.arange(3.0) + c, np.array([1.0, 2.0]) * c, np.array([[1, 2], [2, 4.0]]) * c)
+        c: Report(10 + c, np.array([1.0, 2.0]) * c, covariance * c, np.arange(3.0) + c)
         for c in (5, 9)
     }
     reports = among(rows, [5, 7, 9], peers=np.array([1, 2]))
@@ -470,22 +475,22 @@ def test_reports_among_those_who_answered():
 
 
 def test_federations_without_one_are_those_of_its_rivals_rows(four):
-    """Leaving a client's column out changes nobody else's evidence but by that one predictor."""
+    """Leaving a client's column out changes no other evidence but by that one predictor."""
     reports = discover(four, steps=30).reports
-    parts = zip(reports.samples, reports.novelty, reports.profile, reports.covariance, strict=True)
-    rows = {c: row for c, row in enumerate(parts) if c != 3}
-    kept = judge(among(rows, [0, 1, 2, 3], reports.peers), Ledger(), 0.01, 0.1, 0.8)
-    assert kept.labels.tolist() == [0, 1, 0]
+    rows = {c: row for c, row in enumerate(reports) if c != 3}
+    left = among(rows, [0, 1, 2, 3], reports.peers, reports.share)
+    assert Calibrated().judge(left, Ledger()).labels.tolist() == [0, 1, 0]
 
 
 @pytest.mark.parametrize("n, m", [(1, 1), (5, 3), (4, 0)])
-def test_a_row_survives_packing(n, m):
+def test_a_report_survives_packing(n, m):
     rng = np.random.default_rng(0)
     half = rng.normal(size=(m, m))
-    sent = rng.random(n) + 1, rng.normal(size=m), half @ half.T
-    received = unpack_row(pack_row(*sent), n, m)
-    for a, b in zip(sent, received, strict=True):
-        np.testing.assert_array_equal(a, b)
+    sent = Report(9, rng.normal(size=m), half @ half.T, rng.random(n) + 1)
+    received = Report.unpack(9, sent.pack(), n, m)
+    assert received.samples == 9
+    for part in ("novelty", "profile", "covariance"):
+        np.testing.assert_array_equal(getattr(received, part), getattr(sent, part))
 
 
 def test_no_row_causes_anything_but_acceptance_or_refusal():
@@ -497,11 +502,35 @@ def test_no_row_causes_anything_but_acceptance_or_refusal():
         row = rng.choice(values, size, p=[0.02, 0.02, 0.02, 0.02, 0.02, 0.9])
         row = row.astype(">f8") if rng.random() < 0.1 else row
         try:
-            unpack_row(row, 3, 2)
+            Report.unpack(2, row, 3, 2)
             accepted += 1
         except WireError:
             pass
     assert 20 < accepted < 200  # length 8 in a twelfth of the cases
+
+
+def test_a_letter_survives_flowers_records():
+    sent = Letter(
+        dict(round=3, peers=[0, 2]),
+        {"row": np.arange(3.0)},
+        {"weight": np.ones((2, 2), np.float32), "count": np.array(5)},
+        dict(samples=4, loss=0.5),
+    )
+    received = letter_of(record_of(sent))
+    assert received.config == sent.config and received.numbers == sent.numbers
+    for ours, theirs in ((received.arrays, sent.arrays), (received.model, sent.model)):
+        assert list(ours) == list(theirs)
+        for name, values in theirs.items():
+            assert ours[name].dtype == values.dtype and np.array_equal(ours[name], values)
+    empty = record_of(Letter())
+    assert len(empty) == count_bytes(empty) == 0 and letter_of(empty).model is None
+
+
+def test_what_cannot_be_read_is_left_out_of_a_letter():
+    pickled = Array("object", (1,), "numpy.ndarray", b"\x80\x04N.")
+    good = Array.from_numpy_ndarray(np.zeros(2))
+    received = letter_of(RecordDict({"arrays": ArrayRecord({"bad": pickled, "good": good})}))
+    assert list(received.arrays) == ["good"] and received.config is None
 
 
 @pytest.mark.parametrize(
@@ -524,15 +553,20 @@ def test_no_row_causes_anything_but_acceptance_or_refusal():
 )
 def test_a_wrong_run_configuration_is_refused(config, says):
     with pytest.raises(InputError, match=says):
-        Settings.from_config(config)
+        Config.from_table(config)
+
+
+def test_a_run_configuration_reads_its_own_table():
+    config = Config(rounds=7, model="cnn", timeout_hello=3.0)
+    assert Config.from_table(config.table()) == config
 
 
 def test_the_app_names_every_setting_with_its_default():
     import tomllib
 
     app = tomllib.loads((app_folder() / "pyproject.toml").read_text())["tool"]["flwr"]["app"]
-    assert Settings.from_config(app["config"]) == Settings()
-    assert set(app["config"]) == {*NODES_OWN, *(k.replace("_", "-") for k in vars(Settings()))}
+    assert Config.from_table(app["config"]) == Config()
+    assert set(app["config"]) == {*NODES_OWN, *(k.replace("_", "-") for k in vars(Config()))}
 
 
 # --- a site's own data --------------------------------------------------------------------------
@@ -566,7 +600,7 @@ def test_the_two_sites_of_the_apps_readme(tmp_path, monkeypatch):
     table.assign(disease=ill).to_csv(tmp_path / "heart.csv", index=False)
     north = {"client": 0, "data": str(tmp_path / "heart.csv"), "label": "disease"}
     south = {"client": 1, "data": "south_hospital:load"}
-    progress, _ = run(LocalGrid([north, south]), tmp_path / "out", replace(SETTINGS, steps=0))
+    progress, _ = run(LocalGrid([north, south]), tmp_path / "out", replace(CONFIG, steps=0))
     assert progress.labels == {0: 0, 1: 1}
     assert progress.sample_shape == (4,)
 
@@ -597,7 +631,7 @@ def test_data_that_are_not_there_are_named(node, says):
 
 
 @pytest.mark.parametrize("number", [None, -1, "0", True])
-def test_a_site_without_a_number_is_told_so(number):
+def test_a_site_without_a_number_is_refused(number):
     with pytest.raises(InputError, match="client=0"):
         loaders.number_of({} if number is None else {"client": number})
 

@@ -64,7 +64,7 @@ def test_two_nodes_over_tls_find_their_federation_and_a_stranger_is_refused(fold
     assert oct((folder / "keys" / "node0").stat().st_mode)[-3:] == "600"
 
 
-def test_a_killed_node_does_not_stop_the_run_and_a_killed_server_goes_on(folder):
+def test_a_killed_node_does_not_stop_the_run_and_a_killed_server_resumes(folder):
     log = folder / "results" / "log.txt"
     asked = dict(**FEW, min_clients=2, timeout_discovery=45.0, timeout_hello=60.0)
     with Loopback(folder, drawn_sites(3)) as loopback:
@@ -83,14 +83,14 @@ def test_a_killed_node_does_not_stop_the_run_and_a_killed_server_goes_on(folder)
 
         # One node dies between its predictor and its row.
         thread, results = run(rounds=1, output="results")
-        until(lambda: said(log, "query.predictor answered by"))
-        answered = re.search(r"query.predictor answered by (\d)", log.read_text())[1]
+        until(lambda: said(log, "predictor answered by"))
+        answered = re.search(r"predictor answered by (\d)", log.read_text())[1]
         loopback.kill("node2")
         thread.join(PATIENCE)
         (result,) = results
         assert result["finished"]
         if answered == "3":
-            assert re.search("query.row: node .* (has not answered|failed)", log.read_text())
+            assert re.search("row: node .* (has not answered|failed)", log.read_text())
         assert [sorted(d["clients"]) for d in result["discoveries"]] == [[0, 1]]
         assert result["labels"] == {"0": 0, "1": 1}
 
@@ -107,18 +107,18 @@ def test_a_killed_node_does_not_stop_the_run_and_a_killed_server_goes_on(folder)
             loopback.start_node(i)
         result = loopback.run(**asked, rounds=3, output="results")
         assert result["finished"] and result["rounds"] == 3
-        assert re.search("going on with round 2", log.read_text())
+        assert re.search("resuming with round 2", log.read_text())
         assert result["labels"] == {"0": 0, "1": 1}
 
 
 def test_a_run_that_fails_is_not_taken_for_one_that_worked(folder):
     with Loopback(folder, drawn_sites(2)) as loopback:
-        with pytest.raises(RunFailed, match=r"2 of at least 3 clients") as failure:
+        with pytest.raises(RunFailed, match=r"[012] of at least 3 clients") as failure:
             loopback.run(**FEW, rounds=1, min_clients=3, timeout_hello=15.0, output="results")
     assert "\n" not in str(failure.value)
 
 
-def test_a_run_that_takes_too_long_is_told(tmp_path, monkeypatch):
+def test_a_run_that_takes_too_long_is_ended(tmp_path, monkeypatch):
     def run(*args, timeout, **_):
         raise subprocess.TimeoutExpired("flwr", timeout)
 
