@@ -15,6 +15,7 @@ import numpy as np
 from scipy import ndimage
 
 from rndcfl.data import idx
+from rndcfl.data.dataset import Origin, Samples, natural
 from rndcfl.data.files import corrupt, download, find, find_each, not_found, sha256
 
 SOURCES = ("MNIST", "USPS", "Optdigits", "Semeion")
@@ -35,20 +36,21 @@ CONTENT = {  # sha256 of labels and images as uint8, sorted
 }
 
 
-def read(root: Path | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def read(root: Path | None) -> Samples:
     """The digits of all four sources.
 
     Returns
     -------
-    x : float32 [n, 1, 16, 16] in [0, 1].
-    y : int64 [n].
-    owner : int64 [n], position in :data:`SOURCES`.
+    Samples
+        x float32 [n, 1, 16, 16] in [0, 1]; an image's owner is the position in :data:`SOURCES`.
     """
     usps = _usps(root)  # first: it is not downloaded, so that it may be what is missing
     parts = [_mnist(root), usps, _optdigits(root), _semeion(root)]
     x = np.concatenate([_resized(images) for images, _ in parts])
     y = np.concatenate([labels for _, labels in parts])
-    return x[:, None], y.astype(np.int64), np.repeat(np.arange(4), [len(y) for _, y in parts])
+    owner = np.repeat(np.arange(4), [len(labels) for _, labels in parts])
+    origin = Origin.each_apart(owner, SOURCES)
+    return natural(x[:, None], y.astype(np.int64), origin, n_classes=10)
 
 
 def files(root: Path | None) -> list[Path]:
@@ -148,7 +150,7 @@ def _numbers(
 def _checked(
     source: str, path: Path, x: np.ndarray, y: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The same as uint8, if they are the official images and labels, whoever packed them."""
+    """The same as uint8, if they are the official images and labels, however packed."""
     x, y = x.astype(np.uint8), y.astype(np.uint8)
     rows = sorted(np.insert(x.reshape(len(x), -1), 0, y, axis=1).tolist())  # in any order
     if sha256(map(bytes, rows)) != CONTENT[source]:

@@ -54,7 +54,7 @@ def download(name: str, url: str, known_hash: str | None, root: Path | None) -> 
         If that fails: which file, where it was looked for, and how to get it.
     """
     file = url.rsplit("/", 1)[1]
-    pooch.get_logger().setLevel("WARNING")  # the progress bar says enough
+    pooch.get_logger().setLevel("WARNING")  # the progress bar is enough
     try:
         return Path(pooch.retrieve(url, known_hash, file, cache_folder(name), progressbar=True))
     except Exception as problem:  # no network, a dead link, a wrong checksum, a full disk

@@ -1,6 +1,6 @@
 """UCI Heart Disease: patients of four hospitals, with what each did not measure left missing.
 
-The hospitals measured different things: a missing value says where a patient was treated, and is
+The hospitals measured different things: a missing value shows where a patient was treated, and is
 part of how clients differ. Zero cholesterol or blood pressure, which no living patient has, is
 missing too.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rndcfl.data.dataset import Origin, Samples, natural
 from rndcfl.data.files import corrupt, download, find, find_each, sha256
 
 HOSPITALS = ("Cleveland", "Budapest", "Switzerland", "Long Beach")
@@ -48,19 +49,20 @@ CATEGORIES = {"cp": (1, 2, 3, 4), "restecg": (0, 1, 2), "slope": (1, 2, 3), "tha
 NEVER_ZERO = ("trestbps", "chol")
 
 
-def read(root: Path | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def read(root: Path | None) -> Samples:
     """The patients of all four hospitals.
 
     Returns
     -------
-    x : float32 [920, 22], categories one-hot, NaN for missing numbers.
-    y : int64 [920], 1 for heart disease (``num > 0``).
-    owner : int64 [920], position in :data:`HOSPITALS`.
+    Samples
+        x float32 [920, 22], categories one-hot, NaN for missing numbers; y is 1 for heart disease
+        (``num > 0``); a patient's owner is the position in :data:`HOSPITALS`.
     """
     tables = [_table(file, root) for file in FILES]
     rows = np.concatenate(tables)
     owner = np.repeat(np.arange(len(tables)), list(map(len, tables)))
-    return _inputs(rows[:, :-1]), (rows[:, -1] > 0).astype(np.int64), owner
+    x, y = _inputs(rows[:, :-1]), (rows[:, -1] > 0).astype(np.int64)
+    return natural(x, y, Origin.each_apart(owner, HOSPITALS), n_classes=2)
 
 
 def files(root: Path | None) -> list[Path]:

@@ -1,4 +1,7 @@
-"""MNIST and Fashion-MNIST: idx files, checked against the official ones."""
+"""MNIST and Fashion-MNIST: idx files, checked against the official ones.
+
+The test file of Fashion-MNIST travels with the package, as a dataset of its own.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rndcfl.common.seeding import numpy_rng
 from rndcfl.data.files import corrupt, download, find, find_each
 
 FILES = (
@@ -28,7 +32,7 @@ class IdxSource:
     ----------
     url : the four official archives lie below it.
     archive_md5 : of these archives.
-    sha256 : of the four unpacked files, whoever packed them.
+    sha256 : of the four unpacked files.
     """
 
     name: str
@@ -98,3 +102,18 @@ FASHION_MNIST = IdxSource(
         "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
     ),
 )
+FASHION_LICENCE = "MIT"
+FASHION_CITATION = "Xiao, Rasul, Vollgraf: Fashion-MNIST, arXiv 1708.07747, 2017"
+
+
+def bundled() -> list[np.ndarray]:
+    """Fashion-MNIST's test file, split 8,000 / 2,000 by a fixed seed; arrays as of a source."""
+    x, y = (FASHION_MNIST.array(k, path) for k, path in zip((2, 3), bundled_files(), strict=True))
+    order = numpy_rng(0, "fashion-mnist-mini").permutation(len(x))
+    train, test = order[:8000], order[8000:]
+    return [x[train], y[train], x[test], y[test]]
+
+
+def bundled_files() -> list[Path]:
+    """Images and labels of the test file, in the package."""
+    return [Path(__file__).parent / f"fashion-mnist-{FILES[k]}.gz" for k in (2, 3)]

@@ -1,7 +1,7 @@
-"""Tables with missing values: brought to one scale without anybody showing a row.
+"""Tables with missing values: brought to one scale without any client showing a row.
 
 A missing value becomes the mean, and a column of its own says where it was. Means and standard
-deviations are agreed on from what each client may tell: per column, how many values it has, their
+deviations are agreed on from what each client may report: per column, how many values it has, their
 sum and the sum of their squares.
 """
 
@@ -38,12 +38,12 @@ class Scale:
         return cls.of_sums(np.stack([sums(x) for x in tables]))
 
     @classmethod
-    def of_sums(cls, told: np.ndarray) -> Scale:
-        """From what clients tell of their tables, :func:`sums` of each, [N, 5, d].
+    def of_sums(cls, reported: np.ndarray) -> Scale:
+        """From what clients report of their tables, :func:`sums` of each, [N, 5, d].
 
-        A column that nobody has a value in gets mean 0, one that never varies sd 1.
+        A column in which no client has a value gets mean 0, one that never varies sd 1.
         """
-        rows, count, total, squares, others = told.sum(0)
+        rows, count, total, squares, others = reported.sum(0)
         n, flags = np.maximum(count, 1), others == 0
         mean, square = total / n, squares / n
         variance = square - mean**2
@@ -59,7 +59,7 @@ class Scale:
 
 
 def sums(x: np.ndarray) -> np.ndarray:
-    """What a client tells of each column of its table [n, d] with NaN for missing, float64 [5, d].
+    """What a client reports of each column of its table [n, d], NaN for missing: float64 [5, d].
 
     Rows, values, their sum, the sum of their squares, and how many are neither 0 nor 1.
     """
@@ -79,7 +79,7 @@ def from_tables(
     Parameters
     ----------
     tables : per client ``(x, y)`` or ``(x, y, x_test, y_test)`` with x [n, d] of numbers, NaN for
-        missing; categories one-hot. Test rows have no say in the scale.
+        missing; categories one-hot. Test rows do not affect the scale.
     groups, dataset : as for :meth:`~rndcfl.Clients.from_arrays`.
 
     Returns

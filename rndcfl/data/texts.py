@@ -18,12 +18,13 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from rndcfl.clients import IGNORED
 from rndcfl.common.errors import InputError
+from rndcfl.common.metrics import IGNORED
+from rndcfl.data.dataset import Origin, Samples, natural
 from rndcfl.data.files import corrupt, download, find, find_each, not_found, sha256
 
 WINDOW = 20  # characters
-VOCABULARY = 500  # characters told apart at most; the others are all "unknown"
+VOCABULARY = 500  # distinct characters at most; the others are all "unknown"
 UNKNOWN, UNKNOWN_SHOWN = 0, "\N{REPLACEMENT CHARACTER}"
 
 SMS_LICENCE = "none stated; free to use with citation"
@@ -48,7 +49,7 @@ PLAYS_PACKED = "tinyshakespeare_speakers.tsv.gz"
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who writes or speaks: `text` is all of it, a line for each message or speech."""
+    """One who writes or speaks: `text` is all of it, a line for each message or speech."""
 
     name: str
     group: str
@@ -56,15 +57,15 @@ class Person:
 
 
 def windows(people: list[Person]) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
-    """Cut everybody's text into windows.
+    """Cut the text of all people into windows.
 
     Returns
     -------
     x : characters as numbers, int64 [n, WINDOW]; 0 is any that is not in the vocabulary.
-    y : the character after each of them, likewise; unknown ones are not asked for.
+    y : the character after each of them, likewise; unknown ones are ignored.
     owner : whose window it is, int64 [n].
     alphabet : the characters by number, at most :data:`VOCABULARY`: those that most people use,
-        which is all that anybody has to tell.
+        which is all that a person has to disclose.
     """
     users = Counter(c for person in people for c in set(person.text))
     common = sorted(users, key=lambda c: (-users[c], c))[: VOCABULARY - 1]
@@ -78,10 +79,20 @@ def windows(people: list[Person]) -> tuple[np.ndarray, np.ndarray, np.ndarray, s
             ys.append(codes[1 : n * WINDOW + 1].reshape(n, WINDOW))
             owners.append(np.full(n, i))
     if not xs:
-        raise InputError(f"nobody has written {WINDOW + 1} characters, which is one window")
+        raise InputError(f"no person has written {WINDOW + 1} characters, which is one window")
     y = np.concatenate(ys)
     y = np.where(y == UNKNOWN, IGNORED, y)
     return np.concatenate(xs), y, np.concatenate(owners), UNKNOWN_SHOWN + "".join(common)
+
+
+def of_people(people: list[Person]) -> Samples:
+    """The windows of all people, who are not grouped where all have the same group."""
+    x, y, owner, alphabet = windows(people)
+    kinds = tuple(dict.fromkeys(person.group for person in people))
+    groups = np.array([kinds.index(person.group) for person in people])
+    names = tuple(person.name for person in people)
+    origin = Origin(owner, names, groups, kinds if len(kinds) > 1 else ())
+    return natural(x, y, origin, len(alphabet), alphabet)
 
 
 def masked(text: str) -> str:
@@ -93,7 +104,7 @@ def masked(text: str) -> str:
 def sms(root: Path | None) -> list[Person]:
     """The people of the NUS SMS Corpus, grouped by the language they wrote in.
 
-    A message that somebody sent more than once counts once. Reads the official archives, or one
+    A message that one person sent more than once counts once. Reads the official archives, or one
     table of them (``nus_sms.tsv.gz``: lang, user, country, ..., text).
     """
     packed = find("sms", [SMS_PACKED], root)

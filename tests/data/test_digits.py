@@ -73,8 +73,9 @@ def test_usps_in_the_official_format_and_as_arrays(folder):
     assert x[0, 0, 0] == 0 and x.reshape(9, -1)[1, 5] == 0.5
     assert labels.tolist() == y.tolist()
 
-    np.savez(folder / "usps.npz", x_train=pixels[:6], y_train=y[:6], x_test=pixels[6:],
-             y_test=y[6:])
+    np.savez(
+        folder / "usps.npz", x_train=pixels[:6], y_train=y[:6], x_test=pixels[6:], y_test=y[6:]
+    )
     packed, same = digits._usps(folder.parent)
     wrong = np.abs(packed - x).reshape(9, -1)
     wrong[1, 5] = 0

@@ -10,10 +10,12 @@ from rndcfl.settings.partition import make_clients
 
 NAN = np.nan
 # A man of 63 with everything measured, a woman of 41 of whom little is known.
-ROWS = np.array([
-    [63, 1, 1, 145, 233, 1, 2, 150, 0, 2.3, 3, 0, 6],
-    [41, 0, NAN, 0, 0, NAN, 0, NAN, 1, 0, NAN, NAN, NAN],
-])
+ROWS = np.array(
+    [
+        [63, 1, 1, 145, 233, 1, 2, 150, 0, 2.3, 3, 0, 6],
+        [41, 0, NAN, 0, 0, NAN, 0, NAN, 1, 0, NAN, NAN, NAN],
+    ]
+)
 CATEGORIES = {2: 4, 6: 3, 10: 3, 12: 3}  # column -> values it may have
 
 
@@ -50,13 +52,14 @@ def test_a_question_mark_is_missing(no_user_data, monkeypatch):
     monkeypatch.setattr(heart_disease, "FILES", known)
     for file in known:
         (no_user_data / "heart-disease" / file).write_text(text)
-    x, y, owner = heart_disease.read(no_user_data)
+    read = heart_disease.read(no_user_data)
+    x, y = read.x_train, read.y_train
     assert x.shape == (8, 22)
     chol, fbs, slope = (x[:, columns()[k]] for k in (4, 5, 10))
     assert np.isnan(chol).all() and np.isnan(fbs).all() and not slope.any()
     assert np.isnan(x).sum() == 8 * 2
     assert y.tolist() == [1, 0] * 4 and y.dtype == np.int64
-    assert owner.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert read.origin.owner.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
 
 
 def test_a_changed_file_is_refused(no_user_data):
@@ -109,9 +112,7 @@ def test_values_are_missing_where_the_files_say(data_root):
     rows = [row for file in heart_disease.FILES for row in patients(root, file)]
     for k, where in enumerate(columns()):
         x = data.x_train[:, where]
-        missing = np.array([
-            row[k] == "?" or (k in (3, 4) and float(row[k]) == 0) for row in rows
-        ])
+        missing = np.array([row[k] == "?" or (k in (3, 4) and float(row[k]) == 0) for row in rows])
         if k in CATEGORIES:
             np.testing.assert_array_equal(x.sum(1), ~missing)
         else:

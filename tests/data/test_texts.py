@@ -5,8 +5,8 @@ from xml.sax.saxutils import escape
 import numpy as np
 import pytest
 
-from rndcfl.clients import IGNORED
 from rndcfl.common.errors import InputError
+from rndcfl.common.metrics import IGNORED
 from rndcfl.data import texts
 from rndcfl.data.catalogue import data_files, load_dataset
 from rndcfl.data.files import sha256
@@ -37,8 +37,11 @@ def test_windows_follow_each_other_and_ask_for_the_next_character(length):
 
 
 def test_who_has_too_little_text_owns_no_window():
-    people = [Person("short", "", "a" * WINDOW), Person("none", "", ""),
-              Person("long", "", "b" * (WINDOW + 1))]
+    people = [
+        Person("short", "", "a" * WINDOW),
+        Person("none", "", ""),
+        Person("long", "", "b" * (WINDOW + 1)),
+    ]
     x, _, owner, alphabet = windows(people)
     assert owner.tolist() == [2] and x.tolist() == [[2] * WINDOW]
     assert alphabet == UNKNOWN_SHOWN + "ab"  # they count as people who use a character all the same
@@ -108,9 +111,16 @@ def test_the_archives_and_the_packed_table_are_the_same(no_user_data):
     folder = no_user_data / "sms"
     write_archives(
         folder,
-        en=[("f00", "SG", "Go until\njurong  point & back"), *OTHERS,
-            ("0", "SG", "not one person's"), ("f00", "SG", "ok <3"), ("f00", "SG", CARD),
-            ("f00", "SG", "ok <3"), ("b12", "india", "come"), ("0", "SG", "nor this")],
+        en=[
+            ("f00", "SG", "Go until\njurong  point & back"),
+            *OTHERS,
+            ("0", "SG", "not one person's"),
+            ("f00", "SG", "ok <3"),
+            ("f00", "SG", CARD),
+            ("f00", "SG", "ok <3"),
+            ("b12", "india", "come"),
+            ("0", "SG", "nor this"),
+        ],
         zh=[("f00", "China", "你好"), ("c77", "USA", " "), ("c77", "USA", "好 吗")],
     )
     people = texts.sms(no_user_data)
@@ -130,9 +140,11 @@ def test_the_archives_and_the_packed_table_are_the_same(no_user_data):
         ("en", "en001", "Singapore", "Go until jurong  point & back"),
         *(("en", f"en{k + 2:03}", "", text) for k, (_, _, text) in enumerate(OTHERS)),
         ("en", "en015", "Singapore", "not one person's"),
-        ("en", "en001", "Singapore", "ok <3"), ("en", "en001", "Singapore", "ok <3"),
+        ("en", "en001", "Singapore", "ok <3"),
+        ("en", "en001", "Singapore", "ok <3"),
         ("en", "en016", "india", "come"),
-        ("zh", "zh001", "China", "你好"), ("zh", "zh002", "USA", "好 吗"),
+        ("zh", "zh001", "China", "你好"),
+        ("zh", "zh002", "USA", "好 吗"),
     )
     (folder / texts.SMS_FILES[0]).write_bytes(b"")  # the table comes first
     assert texts.sms(no_user_data) == people
@@ -147,8 +159,13 @@ def test_of_the_archives_only_the_shared_id_is_left_out(no_user_data):
 
 
 def test_messages_sent_again_count_once(no_user_data):
-    write_table(no_user_data / "sms", ("en", "en001", "UK", "hi"), ("en", "en002", "UK", "hi"),
-                ("en", "en001", "UK", "hi"), ("en", "en001", "UK", "bye"))
+    write_table(
+        no_user_data / "sms",
+        ("en", "en001", "UK", "hi"),
+        ("en", "en002", "UK", "hi"),
+        ("en", "en001", "UK", "hi"),
+        ("en", "en001", "UK", "bye"),
+    )
     assert texts.sms(no_user_data) == [
         Person("en001 United Kingdom", "English", "hi\nbye"),
         Person("en002 United Kingdom", "English", "hi"),
@@ -229,8 +246,12 @@ KING RICHARD III:
 A horse!
 """
 SPEAKERS = [
-    Person("First Citizen", "", "Before we proceed any further, hear me speak.\n"
-           "You are all resolved: rather to die than to famish?"),
+    Person(
+        "First Citizen",
+        "",
+        "Before we proceed any further, hear me speak.\n"
+        "You are all resolved: rather to die than to famish?",
+    ),
     Person("All", "", "Speak, speak."),
     Person("King Richard Iii", "", "A horse!"),
 ]
