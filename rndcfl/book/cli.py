@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import pandas as pd
 from tqdm import tqdm
 
 from rndcfl import __version__
@@ -16,8 +15,15 @@ from rndcfl.book.discover_command import discover
 from rndcfl.book.flower_command import flower
 from rndcfl.book.run.parameters import PROFILES
 from rndcfl.book.site.cli import html
-from rndcfl.common.errors import InputError, check_name
+from rndcfl.common.errors import InputError
 from rndcfl.common.files import WriteError
+
+if TYPE_CHECKING:
+    from rndcfl.book.run.planning import Job
+
+    Ended = tuple[Job, dict[str, Any]]  # a job, and the record of how it ended
+
+DONE = ("fresh", "ok")  # a record's status where all went well
 
 
 class _Group(click.Group):
@@ -42,7 +48,7 @@ class _Group(click.Group):
             click.echo(f"rndcfl: {problem.format_message()}", err=True)
             sys.exit(2)
         except (click.Abort, KeyboardInterrupt):
-            click.echo("rndcfl: interrupted; run the same command again to go on", err=True)
+            click.echo("rndcfl: interrupted; run the same command again to resume", err=True)
             sys.exit(130)
 
 
@@ -89,7 +95,7 @@ main.add_command(html)
 def reproduce(
     profile: str, only: tuple[str, ...], changes: tuple[str, ...], jobs: int, force: bool
 ) -> None:
-    """Execute the notebooks and say where their figures are. Resumes where it was interrupted."""
+    """Execute the notebooks and list their figures. An interrupted run is resumed."""
     from rndcfl.book import paths
     from rndcfl.book.run import parameters, planning
 
@@ -106,12 +112,13 @@ def reproduce(
     )
     ended = _run(planned, jobs, force)
     planning.manifest(profile)
-    _say_where(ended)
-    if any(record["status"] not in ("fresh", "ok") for _, record in ended):
+    _list_figures(ended)
+    if _report_failures(ended):
         sys.exit(1)
 
 
-def _run(planned: list[Any], jobs: int, force: bool) -> list[tuple[Any, dict[str, Any]]]:
+def _run(planned: list[Job], jobs: int, force: bool) -> list[Ended]:
+    """Execute jobs, with a line for each as it ends; all with their records, in order of name."""
     from rndcfl.book.run import runner
 
     ended = []
@@ -120,7 +127,7 @@ def _run(planned: list[Any], jobs: int, force: bool) -> list[tuple[Any, dict[str
             ended.append((job, record))
             bar.write(f"  {job.name:<24} {_outcome(record)}", file=sys.stdout)
             bar.update()
-    return ended
+    return sorted(ended, key=lambda pair: pair[0].name)
 
 
 def _outcome(record: dict[str, Any]) -> str:
@@ -131,28 +138,30 @@ def _outcome(record: dict[str, Any]) -> str:
     return f"{record['status'].upper()}: {record['error']}"
 
 
-def _say_where(ended: list[tuple[Any, dict[str, Any]]]) -> None:
+def _list_figures(ended: list[Ended]) -> None:
     from rndcfl.book import paths
 
-    for job, record in sorted(ended, key=lambda pair: pair[0].name):
-        if record["status"] not in ("fresh", "ok"):
-            _say_failed(job, record)
-            continue
-        for path in sorted(job.folder.glob("*.png")):
-            click.echo(f"figure  {paths.shown(path)}")
+    for job, record in ended:
+        if record["status"] in DONE:
+            for path in sorted(job.folder.glob("*.png")):
+                click.echo(f"figure  {paths.shown(path)}")
     if any(job.published for job, _ in ended):
         click.echo(f"published figures and tables: {paths.shown(paths.figures())}")
 
 
-def _say_failed(job: Any, record: dict[str, Any]) -> None:
+def _report_failures(ended: list[Ended]) -> bool:
+    """Print a line for each run that did not succeed; whether there is one."""
     from rndcfl.book import paths
+    from rndcfl.book.run.planning import beside
 
-    failed = job.folder.with_name(f"{job.folder.name}.failed")
-    if record["status"] == "killed":
-        told = "was killed; run the same command again to go on"
-    else:
-        told = f"failed; look at {paths.shown(failed / 'notebook.ipynb')}"
-    click.echo(f"{job.name} {told}", err=True)
+    failed = [(job, record["status"]) for job, record in ended if record["status"] not in DONE]
+    for job, status in failed:
+        notebook = beside(job.folder, "failed") / "notebook.ipynb"
+        line = f"failed; look at {paths.shown(notebook)}"
+        if status == "killed":
+            line = "was killed; run the same command again to resume"
+        click.echo(f"{job.name} {line}", err=True)
+    return bool(failed)
 
 
 @main.command("list")
@@ -177,9 +186,9 @@ def list_(profile: str, check: bool) -> None:
             value = f"{p.name} = {job.parameters[p.name]!r}"
             click.echo(f"    {value:<34} {p.kind:<6} {p.help}")
         for id, found in verify.figures(job.folder).items() if job.published else ():
-            told = state if found == "as in the run" else found
-            click.echo(f"    figures/{id:<26} {told}")
-            fresh &= told == "fresh"
+            figure_state = state if found == "as in the run" else found
+            click.echo(f"    figures/{id:<26} {figure_state}")
+            fresh &= figure_state == "fresh"
     if check and not fresh:
         sys.exit(1)
 
@@ -194,38 +203,18 @@ def verify_(only: tuple[str, ...], jobs: int) -> None:
     notebooks/verify.yaml on another.
     """
     from rndcfl.book import paths
-    from rndcfl.book.provenance import fingerprint, verify
-    from rndcfl.book.run import planning
+    from rndcfl.book.provenance import verify
 
-    samples = verify.samples()
-    names = sorted({paths.notebook_name(name) for name in only} or samples)
-    for name in names:
-        check_name("notebook with a sample", name, samples)
-    published = {job.name: job for job in planning.plan("paper", names, {})}
-    for name, job in published.items():
-        if planning.state(job) in ("missing", "failed"):
-            raise InputError(f"notebook {name} has no published run in {paths.shown(job.folder)}")
-    changes = {name: samples[name].parameters for name in names}
-    planned = [planning.apart(job, "verify") for job in planning.plan("paper", names, changes)]
-    here = {"machine": fingerprint.machine(), "versions": fingerprint.versions()}
-    told, failed = [], False
-    for job, record in sorted(_run(planned, jobs, force=True), key=lambda pair: pair[0].name):
-        if record["status"] != "ok":
-            _say_failed(job, record)
-            failed = True
-            continue
-        run = planning.record_of(published[job.name].folder) or {}
-        exactly = {key: run.get(key) for key in here} == here
-        found = verify.compare(samples[job.name], published[job.name].folder, job.folder)
-        found.insert(0, "notebook", job.name)
-        wanted = "the same bits" if exactly else "within bounds"
-        told.append(found.assign(wanted=wanted, passed=verify.passed(found, exactly)))
-    if told:
-        table = pd.concat(told)
+    published, again = verify.planned(map(paths.notebook_name, only))
+    ended = _run(again, jobs, force=True)
+    failed = _report_failures(ended)
+    computed = [job for job, record in ended if record["status"] in DONE]
+    if computed:
+        table = verify.compare_all(published, computed)
         failed |= not table["passed"].all()
         click.echo(table.to_string(index=False))
         click.echo(
-            f"{table['numbers'].sum()} numbers of {len(told)} notebooks computed again, "
+            f"{table['numbers'].sum()} numbers of {len(computed)} notebooks computed again, "
             f"{table['identical'].sum()} identical to the bit"
         )
     click.echo("NOT as published" if failed else "verified")

@@ -1,15 +1,19 @@
-"""``rndcfl discover``: share a dataset out to clients, find their federations, say which."""
+"""``rndcfl discover``: share a dataset out to clients, find their federations, print them."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
-import pandas as pd
 
-from rndcfl.common.errors import InputError
-from rndcfl.common.files import write_whole
+from rndcfl.book.bench.output import check_new, write
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from rndcfl.clients import Clients
+    from rndcfl.federations import Discovery
 
 
 @click.command()
@@ -39,66 +43,82 @@ def discover(
     file: Path | None,
 ) -> None:
     """Share a dataset out to clients and discover their federations."""
-    from rndcfl.common.metrics import ari, exact, nmi
-    from rndcfl.discovery import check_discovery
-    from rndcfl.discovery import discover as find
-    from rndcfl.federations import ProfileDiscovery
+    from rndcfl.discovery import Discoverer
     from rndcfl.settings.partition import make_clients
 
-    if file is not None and file.exists():
-        raise InputError(f"{file} exists; name another file or remove it")
+    check_new(file)
     clients = make_clients(dataset, setting, n_clients, n_groups, seed, samples)
-    check_discovery(clients, criterion, tolerance)
-    found = find(clients, criterion, tolerance, seed)
+    found = Discoverer.of(criterion, tolerance).discover(clients, seed)
+    score = _score(clients, found)
+    click.echo(_table(clients, found).to_string(index=False, na_rep="-", float_format="%.1f"))
+    click.echo("\n".join(_summary(len(clients), found, score)))
+    asked = dict(dataset=dataset, setting=setting, samples=samples, seed=seed)
+    write(file, {**asked, **_result(clients, found, tolerance, score)})
+
+
+def _score(clients: Clients, found: Discovery) -> dict[str, Any]:
+    """How well the federations agree with the true groups."""
+    from rndcfl.common.metrics import ari, exact, nmi
+
     assert clients.groups is not None
-    table = pd.DataFrame(
-        {
-            "client": range(len(clients)),
-            "samples": list(map(len, clients)),
-            "true group": clients.groups,
-            **found.explain().drop(columns=["client", "scored"]),
-        }
-    )
-    costs = found.ledger.total()
-    score = dict(
-        exact=exact(clients.groups, found.labels),
-        ari=ari(clients.groups, found.labels),
-        nmi=nmi(clients.groups, found.labels),
-    )
-    click.echo(table.to_string(index=False, na_rep="-", float_format="%.1f"))
+    pair = clients.groups, found.labels
+    return dict(exact=exact(*pair), ari=ari(*pair), nmi=nmi(*pair))
+
+
+def _table(clients: Clients, found: Discovery) -> pd.DataFrame:
+    """One row per client: its samples, its true group, and where and how well it fits."""
+    import pandas as pd
+
+    own = {
+        "client": range(len(clients)),
+        "samples": list(map(len, clients)),
+        "true group": clients.groups,
+    }
+    return pd.DataFrame({**own, **found.explain().drop(columns=["client", "scored"])})
+
+
+def _summary(n: int, found: Discovery, score: dict[str, Any]) -> list[str]:
+    """What was found among `n` clients, and at what cost, in a few lines."""
+    from rndcfl.federations import ProfileDiscovery
+
+    costs, lines = found.ledger.total(), []
     if isinstance(found, ProfileDiscovery):
-        click.echo(
+        lines.append(
             f"differences below {found.detectable.max():.2f} standard deviations would go unseen; "
             f"{found.samples_needed(1.0)} samples per client show 1.0, "
             f"{found.samples_needed(0.5)} show 0.5"
         )
-    click.echo(
+    return [
+        *lines,
         f"{found.n_federations} federations by criterion {found.criterion}; "
-        f"ARI {score['ari']:.3f} ({'exact' if score['exact'] else 'not exact'})\n"
-        f"{costs.seconds:.1f} s; per client {costs.bytes_up / len(clients) / 1e3:.0f} kB up, "
-        f"{costs.bytes_down / len(clients) / 1e3:.0f} kB down"
+        f"ARI {score['ari']:.3f} ({'exact' if score['exact'] else 'not exact'})",
+        f"{costs.seconds:.1f} s; per client {costs.bytes_up / n / 1e3:.0f} kB up, "
+        f"{costs.bytes_down / n / 1e3:.0f} kB down",
+    ]
+
+
+def _result(
+    clients: Clients, found: Discovery, tolerance: float | None, score: dict[str, Any]
+) -> dict[str, Any]:
+    """What ``--json`` writes beside what was asked for."""
+    from rndcfl.federations import ProfileDiscovery
+
+    assert clients.groups is not None and found.novelty is not None and found.excess is not None
+    result = dict(
+        criterion=found.criterion,
+        tolerance=tolerance,
+        labels=found.labels.tolist(),
+        groups=clients.groups.tolist(),
+        n_federations=found.n_federations,
+        **score,
+        novelty=found.novelty.tolist(),
+        excess=found.excess.tolist(),
+        costs=found.ledger.total().to_dict(),
     )
-    if file is not None:
-        result = dict(
-            dataset=dataset,
-            setting=setting,
-            samples=samples,
-            seed=seed,
-            criterion=found.criterion,
-            tolerance=tolerance,
-            labels=found.labels.tolist(),
-            groups=clients.groups.tolist(),
-            n_federations=found.n_federations,
-            **score,
-            novelty=found.novelty.tolist(),
-            excess=found.excess.tolist(),
-            costs=costs.to_dict(),
+    if isinstance(found, ProfileDiscovery):
+        result |= dict(
+            distance=found.distance.tolist(),
+            detectable=found.detectable.tolist(),
+            p_values=found.p_values.tolist(),
         )
-        if isinstance(found, ProfileDiscovery):
-            result |= dict(
-                distance=found.distance.tolist(),
-                detectable=found.detectable.tolist(),
-                p_values=found.p_values.tolist(),
-            )
-        write_whole(file, json.dumps(result, indent=1) + "\n")
-        click.echo(f"written to {file}")
+    return result

@@ -1,4 +1,4 @@
-"""Where things lie: notebooks, runs, published figures. Nothing else in the package knows."""
+"""Where notebooks, runs and published figures lie. No other module contains these paths."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def runs(profile: str) -> Path:
 
 
 def lock(folder: Path) -> Path:
-    """The file that the lock of a run's folder hangs on, out of the way of what is listed."""
+    """The lock file of a run's folder; it lies apart, so that no list of runs shows it."""
     return root() / "papermill_runs" / ".locks" / f"{folder.parent.name}-{folder.name}"
 
 
@@ -83,5 +83,5 @@ def shown(path: Path) -> Path:
 
 
 def under_runner() -> bool:
-    """Whether the runner executes this notebook (and so vouches for what its folder holds)."""
+    """Whether the runner executes this notebook; only then may it reuse tables in its folder."""
     return bool(os.environ.get(OUTPUT_VARIABLE))

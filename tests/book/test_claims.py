@@ -45,10 +45,10 @@ def readings():
         "mutual": "mutual",
         "the authors' two-sided rule": "two_sided",
     }
-    told = [
+    parts = [
         f"{k} {of(table['exact'][f'paper_{v}'], table['seeds'].iloc[0])}" for k, v in kinds.items()
     ]
-    return "at the best tolerance of each reading: " + ", ".join(told) + " seeds"
+    return "at the best tolerance of each reading: " + ", ".join(parts) + " seeds"
 
 
 def without_tolerance():
@@ -85,11 +85,11 @@ def bytes_once():
 
 def task():
     table = read("tab_paper_task").set_index("method")
-    told = [
+    parts = [
         f"{m} {table['accuracy_mean'][m]:.3f}" for m in ("global", "ifca", "rnd", "oracle", "local")
     ]
     gain = f"{table['gain_over_global']['rnd']:+.3f} ± {table['gain_ci95']['rnd']:.3f}"
-    return f"{', '.join(told)}; rnd minus global {gain}"
+    return f"{', '.join(parts)}; rnd minus global {gain}"
 
 
 def methods():
@@ -158,8 +158,8 @@ def scale():
 def flower():
     table = read("tab_flower")
     same = (table["group"] == table["federation"]).all()
-    told = "the same federations" if same else "OTHER FEDERATIONS"
-    return f"{told}; losses apart by at most {table['loss_apart'].max():.0e}"
+    federations = "the same federations" if same else "OTHER FEDERATIONS"
+    return f"{federations}; losses apart by at most {table['loss_apart'].max():.0e}"
 
 
 def hostile():
@@ -175,8 +175,8 @@ def private():
     table = (
         read("tab_private_recovery").query("samples == 600 and epsilon == 1").set_index("setting")
     )
-    told = [f"{name} {of(table['exact'][name], 10)}" for name in ("rotation", "noise")]
-    return f"{', '.join(told)} seeds (600 images per client)"
+    parts = [f"{name} {of(table['exact'][name], 10)}" for name in ("rotation", "noise")]
+    return f"{', '.join(parts)} seeds (600 images per client)"
 
 
 CLAIMS = {

@@ -174,7 +174,7 @@ def test_check_runs_a_students_copy_and_says_what_is_wrong(tmp_path):
 
 
 def test_an_answer_that_never_ends_is_a_wrong_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(checks, "CELL_TIMEOUT", 10)
+    monkeypatch.setattr(checks, "CELL_TIMEOUT", 4)
     path = tmp_path / "00_start_here.ipynb"
     notebook = nbformat.read(NOTEBOOKS["00_start_here"], as_version=4)
     endless, other = (exercises(notebook)[f"00-e{k}"] for k in (2, 3))
@@ -187,11 +187,11 @@ def test_an_answer_that_never_ends_is_a_wrong_one(tmp_path, monkeypatch):
         ("00-e2", False),
         ("00-e3", False),
     ]
-    assert answers[0].says == "the answer's cell ended: KeyboardInterrupt"
-    assert answers[1].says == "Exercise 3: name a setting"
+    assert answers[0].message == "the answer's cell ended: KeyboardInterrupt"
+    assert answers[1].message == "Exercise 3: name a setting"
 
 
-def test_a_copy_that_fails_before_its_exercises_is_told(tmp_path):
+def test_a_copy_that_fails_before_its_exercises_is_reported(tmp_path):
     path = tmp_path / "00_start_here.ipynb"
     notebook = nbformat.read(NOTEBOOKS["00_start_here"], as_version=4)
     notebook.cells = [c for c in notebook.cells if tags(c) & {"parameters"}]
@@ -215,7 +215,7 @@ def test_check_wants_notebooks_of_the_course(tmp_path, given, says):
     assert says in result.output
 
 
-def test_a_file_that_is_no_notebook_is_told(tmp_path):
+def test_a_file_that_is_no_notebook_is_reported(tmp_path):
     (tmp_path / "00_start_here.ipynb").write_text("print(1)")
     result = rndcfl("course", "check", tmp_path / "00_start_here.ipynb")
     assert result.exit_code == 2

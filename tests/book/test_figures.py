@@ -428,7 +428,7 @@ def test_novelty_levels_draws_means_and_one_dot_per_seed():
     dots = [line.get_ydata().tolist() for line in ax.lines if line.get_marker() == "o"]
     assert dots == [[2, 3], [3, 4], [9, 10]]
     assert ax.get_ylim()[0] == 0
-    assert len({bar.get_hatch() for bar in bars}) == 3  # to be told apart in grey
+    assert len({bar.get_hatch() for bar in bars}) == 3  # to differ in grey
 
 
 @pytest.mark.filterwarnings("error")
@@ -542,7 +542,7 @@ def test_distances_are_shown_group_by_group():
 def test_resolution_shows_means_and_extremes_and_no_agreement_without_groups():
     agreement, federations = figures.resolution(RESOLVED, (0.1, 0.3)).axes
     curves = [line for line in agreement.lines if len(line.get_xdata()) == 3]
-    assert len(curves) == 1  # nobody has grouped the plays
+    assert len(curves) == 1  # the plays have no groups
     np.testing.assert_allclose(curves[0].get_ydata(), [0.15, 0.3, 0.6])
     band = agreement.collections[0].get_paths()[0].vertices
     assert {tuple(v) for v in np.round(band, 6)} >= {(0.1, 0.1), (0.1, 0.2), (0.4, 0.4), (0.4, 0.8)}
@@ -598,3 +598,10 @@ def test_reconstruction_titles_rows_and_columns():
     axes = figures.reconstruction(rows, ["a", "b", "c"]).axes
     assert [ax.get_title() for ax in axes] == ["a", "b", "c", "", "", ""]
     assert [axes[k].texts[0].get_text() for k in (0, 3)] == ["one", "two"]
+
+
+def test_exponents_by_hand():
+    n = pd.Series([10, 100, 1000, 10000])
+    assert figures.exponent(n, n**2 / 7) == pytest.approx(2)
+    assert figures.exponent(n, pd.Series([50.0, 3.0, 3.0, 3.0])) == pytest.approx(0)
+    assert np.isnan(figures.exponent(n[:1], n[:1]))

@@ -67,4 +67,5 @@ def test_ifca_recovers_regressions_with_enough_clients_and_not_with_few():
     few = [ifca_regression(10, 50, d=100, seed=seed) for seed in range(6)]
     assert sum(error < 0.6 for error in many) >= 2  # some starts do not separate the groups
     assert min(few) > 0.6
-    assert min(many) == pytest.approx((100 / (1000 - 100)) ** 0.5, rel=0.2)  # as if told the groups
+    with_groups = (100 / (1000 - 100)) ** 0.5  # least squares, were the groups known
+    assert min(many) == pytest.approx(with_groups, rel=0.2)

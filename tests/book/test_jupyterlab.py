@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -107,6 +108,25 @@ def address(server, runtime, log):
     pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
 
 
+def run_all_cells(page):
+    """Run the notebook from the menu, as soon as it has a kernel."""
+    # JupyterLab drops the command, and says nothing, while the notebook is not connected to its
+    # kernel. The status bar knows; the circle beside the notebook says idle from the beginning.
+    kernel = page.get_by_title(f"Change kernel for {NAME}.ipynb")
+    wait_for_text(kernel, r"\| Idle$", "the notebook's kernel is not ready")
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    prompt = page.locator(".jp-InputPrompt").first
+    wait_for_text(prompt, r"\[[*\d]+\]", "Run All Cells did not run the first cell")
+
+
+def wait_for_text(element, pattern, complaint):
+    """Wait until an element's text matches; a failure shows the complaint and the text."""
+    from playwright.sync_api import expect  # here: without playwright the test is skipped
+
+    expect(element, complaint).to_have_text(re.compile(pattern), timeout=1000 * PATIENCE)
+
+
 def test_a_slider_moved_by_keyboard_changes_picture_and_words(copy):
     with jupyterlab(copy) as (url, token), chromium() as browser:
         page = browser.new_page(viewport={"width": 1200, "height": 1200})
@@ -115,10 +135,7 @@ def test_a_slider_moved_by_keyboard_changes_picture_and_words(copy):
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda m: complaints.append(m.text) if "setting state" in m.text else 0)
         page.goto(f"{url}lab/tree/{NAME}.ipynb?token={token}")
-        # The menu runs a notebook only once there is one with a kernel.
-        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        run_all_cells(page)
 
         outputs = page.locator(".jp-OutputArea")
         slider, words = outputs.get_by_role("slider"), outputs.get_by_role("status")

@@ -257,7 +257,7 @@ def test_all_notebooks_run_in_the_smoke_profile(tmp_path):
             env={**clean, "PYTHONPATH": str(copy)},
         )
 
-    root = python("-c", "from rndcfl import paths; print(paths.root())").stdout.strip()
+    root = python("-c", "from rndcfl.book import paths; print(paths.root())").stdout.strip()
     assert Path(root) == copy.resolve()
 
     command = "-m rndcfl reproduce --profile smoke --jobs 2".split()

@@ -251,7 +251,7 @@ def test_slides_in_order_without_what_has_no_slide():
         markdown("# 00 A", "00-00", **slide("slide")),
         code("secret = 1", "00-01"),
         markdown("left out", "00-02", **slide("skip")),
-        markdown("goes on", "00-03", **slide("-")),
+        markdown("continued", "00-03", **slide("-")),
         markdown("piece", "00-04", **slide("fragment")),
         markdown("## Next", "00-05", **slide("subslide")),
         code("hidden = 1", "00-06", picture(), caption("Dot."), **slide("-")),
@@ -260,7 +260,7 @@ def test_slides_in_order_without_what_has_no_slide():
     )
     first, second = soup.find_all("section")
     assert first.h1.get_text() == "00 A"
-    assert "goes on" in first.get_text() and "piece" in first.get_text()
+    assert "continued" in first.get_text() and "piece" in first.get_text()
     assert "1 / 2" in first.footer.get_text() and "2 / 2" in second.footer.get_text()
     assert second.find("img")["src"].startswith("../images/")
     assert second.select_one("aside.notes").get_text().strip() == "said, not shown"
@@ -399,9 +399,9 @@ def test_a_copy_that_fails_leaves_the_one_before(tmp_path):
     out = tmp_path / "site"
     with folder.replaced(out) as new:
         (new / "page").write_text("old")
-    with pytest.raises(InputError, match="told"), folder.replaced(out) as new:
+    with pytest.raises(InputError, match="stop"), folder.replaced(out) as new:
         (new / "page").write_text("new")
-        raise InputError("told")
+        raise InputError("stop")
     assert (out / "page").read_text() == "old"
     assert list(tmp_path.iterdir()) == [out]
 
@@ -415,8 +415,8 @@ def test_a_folder_that_cannot_be_made_is_said_in_a_line(checkout, tmp_path):
 
 
 def test_the_command_line_starts_without_what_makes_pages():
-    told = "import sys, rndcfl.book.cli; print('nbconvert' in sys.modules, 'bs4' in sys.modules)"
-    result = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True)
+    check = "import sys, rndcfl.book.cli; print('nbconvert' in sys.modules, 'bs4' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True)
     assert result.stdout == "False False\n", result.stderr
 
 

@@ -3,9 +3,11 @@
 import pytest
 from browser import chromium
 
+from rndcfl.book import paths
 from rndcfl.book.site import folder, pages
 
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+NOTEBOOKS = ("01_novelty", "02_discovery", "05_non_iid_ablation")
 PAGES = ("index.html", "02_discovery.html", "05_non_iid_ablation.html", "slides/02_discovery.html")
 
 
@@ -17,8 +19,11 @@ def browser():
 
 @pytest.fixture(scope="module")
 def copy(browser, tmp_path_factory):
+    """A copy of some of the notebooks; that of all is read in test_site."""
     out = tmp_path_factory.mktemp("copy") / "site"
-    with folder.replaced(out) as new:
+    some = {name: paths.notebooks()[name] for name in NOTEBOOKS}
+    with pytest.MonkeyPatch.context() as patched, folder.replaced(out) as new:
+        patched.setattr(paths, "notebooks", lambda: some)
         list(pages.build(new, "paper"))
     return out
 

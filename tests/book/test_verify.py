@@ -12,6 +12,7 @@ from rndcfl.book.cli import main
 from rndcfl.book.provenance import verify
 from rndcfl.book.provenance.verify import Sample, compare, passed
 from rndcfl.book.run import parameters, runner
+from rndcfl.common.errors import InputError
 
 PUBLISHED = pd.DataFrame(
     {
@@ -120,6 +121,14 @@ def test_figures_say_whether_they_are_those_of_the_run(tmp_path, monkeypatch):
     }
 
 
+def test_only_what_is_published_and_has_a_sample_can_be_verified(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="unknown notebook with a sample '03'"):
+        verify.planned(["03"])
+    monkeypatch.setattr(paths, "runs", lambda profile: tmp_path)
+    with pytest.raises(InputError, match="notebook 03_federated_training has no published run in"):
+        verify.planned(["03_federated_training"])
+
+
 # --- the command, with copies of the published run for what it computes -------------------------
 
 
@@ -133,7 +142,7 @@ def verified(tmp_path, monkeypatch):
                 shutil.copytree(paths.runs("paper") / job.name, job.folder)
                 yield job, change(job.folder) or {"status": "ok", "seconds": 1.0}
 
-        monkeypatch.setattr(runner, "apart", lambda job, _: replace(job, folder=tmp_path / "again"))
+        monkeypatch.setattr(verify, "apart", lambda job, _: replace(job, folder=tmp_path / "again"))
         monkeypatch.setattr(runner, "reproduce", reproduce)
         return CliRunner().invoke(main, ["verify", "--only", "03"], prog_name="rndcfl")
 
@@ -163,7 +172,7 @@ def test_one_other_number_is_not_as_published(verified):
     assert int(identical) == int(numbers) - 1
 
 
-def test_a_sample_that_does_not_run_is_told_in_a_line(verified):
+def test_a_sample_that_does_not_run_is_reported_in_a_line(verified):
     result = verified(lambda folder: {"status": "failed", "error": "ZeroDivisionError"})
     assert result.exit_code == 1
     assert result.stdout.endswith("FAILED: ZeroDivisionError\nNOT as published\n")

@@ -8,8 +8,25 @@ from typing import Any
 import click
 
 from rndcfl.book.bench.output import check_new, json_option, write
-from rndcfl.book.bench.rounds import rounds
-from rndcfl.common.errors import InputError
+
+
+class Numbers(click.ParamType):
+    """Whole numbers from `least` on, with commas between them."""
+
+    name = "N,N"
+
+    def __init__(self, least: int) -> None:
+        self.least = least
+
+    def convert(self, value: str, param: Any, ctx: Any) -> tuple[int, ...]:
+        """The numbers in order; click's error where there is none, or another than allowed."""
+        try:
+            numbers = tuple(int(part) for part in value.split(","))
+        except ValueError:
+            numbers = ()
+        if not numbers or min(numbers) < self.least:
+            self.fail(f"give numbers from {self.least} on, such as 12,200, got {value!r}")
+        return numbers
 
 
 @click.group()
@@ -87,7 +104,9 @@ def discovery(threads: int | None, file: Path | None, **sizes: Any) -> None:
 
 @bench.command()
 @click.option("--dataset", default="fashion-mnist-mini", show_default=True, metavar="D")
-@click.option("--clients", "counts", default="10,100,1000,10000", show_default=True, metavar="N,N")
+@click.option(
+    "--clients", "counts", type=Numbers(2), default="10,100,1000,10000", show_default=True
+)
 @click.option(
     "--all-to-all",
     "most",
@@ -103,7 +122,7 @@ def discovery(threads: int | None, file: Path | None, **sizes: Any) -> None:
 @json_option
 def scale(
     dataset: str,
-    counts: str,
+    counts: tuple[int, ...],
     most: int,
     samples: int,
     landmarks: int,
@@ -119,23 +138,12 @@ def scale(
     import torch
     from tqdm import tqdm
 
-    from rndcfl.book.bench.scale import MODES, Case, measure
+    from rndcfl.book.bench.scale import cases, measure
 
     check_new(file)
-    try:
-        numbers = [int(n) for n in counts.split(",")]
-    except ValueError:
-        raise InputError(f"--clients wants numbers such as 10,100,1000, got {counts!r}") from None
-    cases = [
-        Case(mode, n, samples, landmarks, seed, dataset, threads or torch.get_num_threads())
-        for n in numbers
-        for mode in MODES
-        if mode == "landmarks" or n <= most
-        for seed in range(seeds)
-    ]
-    for case in cases:
-        case.check()
-    rows = [measure(case) for case in tqdm(cases, unit="run")]
+    sizes = dict(samples=samples, landmarks=landmarks, dataset=dataset)
+    asked = cases(counts, most, seeds, **sizes, threads=threads or torch.get_num_threads())
+    rows = [measure(case) for case in tqdm(asked, unit="run")]
     columns = [
         "mode",
         "clients",
@@ -153,4 +161,54 @@ def scale(
     write(file, rows)
 
 
-bench.add_command(rounds)
+@bench.command()
+@click.option("--clients", type=Numbers(4), default="12,200,1200", show_default=True)
+@click.option(
+    "--samples",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="Training images per client.",
+)
+@click.option("--repeats", type=click.IntRange(1), default=3, show_default=True)
+@click.option(
+    "--rounds",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Rounds of a run; its setting up is part of the time.",
+)
+@click.option("--dataset", default="fashion-mnist-mini", show_default=True, metavar="D")
+@json_option
+def rounds(
+    clients: tuple[int, ...],
+    samples: int,
+    repeats: int,
+    rounds: int,
+    dataset: str,
+    file: Path | None,
+) -> None:
+    """FedAvg and IFCA rounds: clients one after the other, and together."""
+    import pandas as pd
+
+    from rndcfl.book.bench.rounds import bench_rounds
+    from rndcfl.data.catalogue import load_dataset
+
+    check_new(file)
+    result = bench_rounds(clients, samples, repeats, rounds, load_dataset(dataset))
+    table = pd.DataFrame(result["rows"])
+    table = table[[c for c in table.columns if not str(c).endswith(("_all", "_gflops"))]]
+    click.echo(table.to_string(index=False, na_rep="-", float_format="%.3g"))
+    click.echo(
+        f"seconds per round, medians of {repeats}; difference: of the models of loop and batched, "
+        f"relative\n{result['threads']} threads; one large matrix product: "
+        f"{result['gflops']:.0f} Gflop/s"
+    )
+    for row in result["rows"]:
+        speeds = ", ".join(
+            f"{way} {row[f'{way}_gflops']:.0f}"
+            for way in ("batched", "loop", "authors")
+            if way in row
+        )
+        click.echo(f"{row['method']} {row['clients']}: the loop's arithmetic at Gflop/s: {speeds}")
+    write(file, result)

@@ -25,11 +25,11 @@ from rndcfl.book.bench.works import K, Sizes, Works
 from rndcfl.clients import Clients
 from rndcfl.common.ledger import Ledger
 from rndcfl.common.metrics import ari, exact
-from rndcfl.criteria.judging import judge
+from rndcfl.criteria import Calibrated
 from rndcfl.discovery import discover
 from rndcfl.engine.networks import device
-from rndcfl.novelty import embed, fit, profile_peers, score, used_samples
-from rndcfl.predictors import RND, frozen_target
+from rndcfl.novelty import Novelty
+from rndcfl.predictors import RND, embed, frozen_target, used_samples
 
 RATIOS = {
     "naive_over_same_work": ("naive", "same_work"),
@@ -105,13 +105,14 @@ def parts(clients: Clients, seed: int = 0) -> dict[str, float]:
     rnd, ledger, times = RND(), Ledger(), [clock()]
     target = frozen_target(clients.input_shape, rnd, seed)
     for i, client in enumerate(clients):
-        embed(target, used_samples(client, i, rnd, seed, seed))
+        embed(target, used_samples(client, i, rnd, seed))
     times.append(clock())
-    predictors, held_out = fit(clients, rnd, seed, ledger)
+    profile = Novelty(rnd)
+    predictors, held_out = profile.prepare(clients, seed, ledger)
     times.append(clock())
-    reports = score(predictors, held_out, ledger, profile_peers(len(clients), seed))
+    reports = profile.reports(predictors, held_out, seed, ledger)
     times.append(clock())
-    judge(reports, ledger, 0.01, 0.1, 1 - rnd.train_share)
+    Calibrated().judge(reports, ledger)
     times.append(clock())
     evaluated, fitted, scored, tested = map(float, np.diff(times))
     return dict(target=evaluated, training=fitted - evaluated, scoring=scored, test=tested)

@@ -76,10 +76,10 @@ def ifca_rotated(
     lr: float = 0.1,
     chunk: int = CHUNK,
 ) -> pd.DataFrame:
-    """IFCA told k = 4 on images turned by 0, 90, 180 and 270 degrees, the paper's experiment.
+    """IFCA with k = 4 on images turned by 0, 90, 180 and 270 degrees, the paper's experiment.
 
-    Everybody takes part, each cluster takes the plain average, and a cluster that nobody joins
-    keeps its model. Test clients hold test images as training clients hold training images, and
+    All clients take part, each cluster takes the plain average, and an empty cluster keeps its
+    model. Test clients hold test images as training clients hold training images, and
     take the model of least loss on them.
 
     Parameters

@@ -30,7 +30,7 @@ def check_new(file: Path | None) -> None:
 
 
 def write(file: Path | None, result: Any) -> None:
-    """Write a result as JSON and say so."""
+    """Write a result as JSON and print where."""
     if file is not None:
         write_whole(file, json.dumps(result, indent=1) + "\n")
         click.echo(f"written to {file}")

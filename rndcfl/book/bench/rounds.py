@@ -21,22 +21,18 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
-import pandas as pd
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from rndcfl.book.bench.output import check_new, json_option, write
 from rndcfl.book.bench.timing import Timed, alternate, matrix_product_gflops
 from rndcfl.clients import Client, Clients
 from rndcfl.common.errors import InputError
 from rndcfl.common.seeding import numpy_rng
-from rndcfl.data.catalogue import Dataset, load_dataset
+from rndcfl.data.catalogue import Dataset
 from rndcfl.engine.local import State, copy_state
 from rndcfl.engine.networks import Shape, build_model, device, mlp
 from rndcfl.simulation import History, simulate
@@ -45,7 +41,7 @@ K, LR, TEST = 4, 0.1, 10
 
 
 class OneByOne(nn.Sequential):
-    """Like ``nn.Sequential``, but not known to be it: clients are trained one after the other."""
+    """``nn.Sequential`` under another name, so that clients are trained one after the other."""
 
 
 def one_by_one(shape: Shape, n_classes: int) -> nn.Module:
@@ -55,7 +51,6 @@ def one_by_one(shape: Shape, n_classes: int) -> nn.Module:
 
 def turned_clients(dataset: Dataset, n: int, samples: int, seed: int = 0) -> Clients:
     """`n` clients of `samples` images each, client i's turned i % 4 times."""
-
     if samples > len(dataset.x_train):
         raise InputError(f"{dataset.name} has {len(dataset.x_train)} images, asked for {samples}")
     members = []
@@ -72,7 +67,7 @@ def turned_clients(dataset: Dataset, n: int, samples: int, seed: int = 0) -> Cli
 
 
 @dataclass(frozen=True)
-class Job:
+class MethodRounds:
     """One method's rounds on given clients."""
 
     method: str
@@ -133,20 +128,20 @@ def difference(a: dict[int, State], b: dict[int, State]) -> float:
 
 def measure(method: str, clients: Clients, repeats: int, rounds: int) -> dict[str, Any]:
     """Seconds per round of each way, how they compare, and whether they lead to the same models."""
-    job = Job({"fedavg": "global"}.get(method, method), clients, rounds)
+    own = MethodRounds({"fedavg": "global"}.get(method, method), clients, rounds)
     ways: dict[str, Any] = {
-        "batched": lambda: job.simulated("mlp"),
-        "loop": lambda: job.simulated(one_by_one),
+        "batched": lambda: own.simulated("mlp"),
+        "loop": lambda: own.simulated(one_by_one),
     }
     if method == "ifca":
-        ways["authors"] = job.authors
+        ways["authors"] = own.authors
     timed = alternate({f"{method} {len(clients)} {way}": run for way, run in ways.items()}, repeats)
     found: dict[str, Timed] = dict(zip(ways, timed.values(), strict=True))
     together, alone = found["batched"].value, found["loop"].value
     work = 2 * together.ledger.total().multiply_adds / rounds / 1e9
     row: dict[str, Any] = dict(method=method, clients=len(clients), samples=len(clients[0]))
-    for way, own in found.items():
-        seconds = np.array(own.seconds) / rounds
+    for way, timing in found.items():
+        seconds = np.array(timing.seconds) / rounds
         row |= {
             way: float(np.median(seconds)),
             f"{way}_all": seconds.tolist(),
@@ -194,59 +189,3 @@ def bench_rounds(
         gflops=matrix_product_gflops(),
         rows=rows,
     )
-
-
-def _numbers(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
-    try:
-        numbers = tuple(int(part) for part in value.split(","))
-    except ValueError:
-        numbers = ()
-    if not numbers or min(numbers) < K:
-        raise click.BadParameter(f"give numbers from {K} on, such as 12,200, got {value!r}")
-    return numbers
-
-
-@click.command()
-@click.option("--clients", default="12,200,1200", show_default=True, callback=_numbers)
-@click.option(
-    "--samples",
-    type=click.IntRange(1),
-    default=50,
-    show_default=True,
-    help="Training images per client.",
-)
-@click.option("--repeats", type=click.IntRange(1), default=3, show_default=True)
-@click.option(
-    "--rounds",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Rounds of a run; its setting up is part of the time.",
-)
-@click.option("--dataset", default="fashion-mnist-mini", show_default=True, metavar="D")
-@json_option
-def rounds(
-    clients: tuple[int, ...],
-    samples: int,
-    repeats: int,
-    rounds: int,
-    dataset: str,
-    file: Path | None,
-) -> None:
-    """FedAvg and IFCA rounds: clients one after the other, and together."""
-    check_new(file)
-    result = bench_rounds(clients, samples, repeats, rounds, load_dataset(dataset))
-    table = pd.DataFrame(result["rows"])
-    table = table[[c for c in table.columns if not str(c).endswith(("_all", "_gflops"))]]
-    click.echo(table.to_string(index=False, na_rep="-", float_format="%.3g"))
-    click.echo(
-        f"seconds per round, medians of {repeats}; difference: of the models of loop and batched, "
-        f"relative\n{result['threads']} threads; one large matrix product: "
-        f"{result['gflops']:.0f} Gflop/s"
-    )
-    for row in result["rows"]:
-        speeds = ", ".join(
-            f"{w} {row[f'{w}_gflops']:.0f}" for w in ("batched", "loop", "authors") if w in row
-        )
-        click.echo(f"{row['method']} {row['clients']}: the loop's arithmetic at Gflop/s: {speeds}")
-    write(file, result)

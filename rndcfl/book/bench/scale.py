@@ -11,6 +11,7 @@ import json
 import resource
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ class Case:
     ----------
     mode : ``"all_to_all"`` (:func:`rndcfl.discover`) or ``"landmarks"``.
     clients, samples : how many clients, and samples of each.
-    landmarks : predictors that everybody scores in mode ``"landmarks"``.
+    landmarks : predictors that all clients score in mode ``"landmarks"``.
     seed : of the draw and of the discovery.
     dataset : whose images are drawn.
     threads : of PyTorch.
@@ -59,6 +60,28 @@ class Case:
         check_name("dataset", self.dataset, DATASETS)
         check_number("samples", self.samples, 10, whole=True)
         check_number("landmarks", self.landmarks, 2, MAX_PROFILE, whole=True)
+
+
+def cases(counts: Iterable[int], most: int, seeds: int, **same: Any) -> list[Case]:
+    """A case for each number of clients, mode and seed, all of them checked.
+
+    Parameters
+    ----------
+    counts : numbers of clients.
+    most : up to this many clients, all with all as well as landmarks.
+    seeds : how many, from 0.
+    **same : fields of :class:`Case` that all have in common.
+    """
+    made = [
+        Case(mode, n, seed=seed, **same)
+        for n in counts
+        for mode in MODES
+        if mode == "landmarks" or n <= most
+        for seed in range(seeds)
+    ]
+    for case in made:
+        case.check()
+    return made
 
 
 def measure(case: Case) -> dict[str, Any]:

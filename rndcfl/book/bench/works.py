@@ -16,7 +16,7 @@ from rndcfl.data.catalogue import data_files, load_dataset
 from rndcfl.discovery import discover
 from rndcfl.engine.local import copy_state, evaluate_on
 from rndcfl.engine.networks import build_model, device, multiply_adds
-from rndcfl.novelty import exchange
+from rndcfl.novelty import Novelty, exchange
 from rndcfl.predictors import RND, frozen_target, untrained_predictors
 from rndcfl.settings.partition import make_clients
 from rndcfl.settings.transforms import equidistant_patterns
@@ -129,7 +129,7 @@ class Works:
     def same_work(self) -> Outcome:
         """The same, computed as :func:`rndcfl.novelty.exchange` does."""
         ledger = Ledger()
-        answer = exchange(self.few, self._authors, 0, ledger, max_profile=0).novelty
+        answer = exchange(self.few, Novelty(self._authors, most_peers=0), 0, ledger).novelty
         cost, sent = self._costs(ledger)
         return Outcome(answer, round(cost * self.scale("same_work")), sent)
 

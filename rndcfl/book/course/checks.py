@@ -1,4 +1,4 @@
-"""Run a copy of a notebook and say of each exercise what its check says."""
+"""Run a copy of a notebook and collect the check of each exercise."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ OF_AN_EXERCISE = ("starter", "solution", "check")
 
 @dataclass(frozen=True)
 class Answer:
-    """What a check says of an answer: right, or what is wrong with it."""
+    """A check's verdict on an answer: right, or what is wrong with it."""
 
     exercise: str
     right: bool
-    says: str
+    message: str
 
 
 def check(path: Path, profile: str = "smoke") -> list[Answer]:
-    """Execute a student's copy to its end and collect what its checks say.
+    """Execute a student's copy to its end and collect the verdicts of its checks.
 
     A cell that takes longer than ten minutes is interrupted, and the next one begins.
     It runs the student's code, as opening the notebook would, with results in a folder that is
@@ -40,7 +40,7 @@ def check(path: Path, profile: str = "smoke") -> list[Answer]:
 
     Parameters
     ----------
-    path : the notebook; its name tells whose parameters it takes.
+    path : the notebook; the parameters are those of the notebook of its name.
     profile : scale of the rest of the notebook.
 
     Raises
@@ -101,10 +101,10 @@ def _answers(executed: NotebookNode) -> Iterator[Answer]:
             errors[exercise(cell)] = error.rstrip(": ")
         if tagged(cell, "check"):
             printed = "".join(o.text for o in cell.outputs if o.get("name") == "stdout")
-            says = re.sub(r"^AssertionError: ", "", error) if error else printed.strip()
+            message = re.sub(r"^AssertionError: ", "", error) if error else printed.strip()
             if error and exercise(cell) in errors:
-                says = f"the answer's cell ended: {errors[exercise(cell)]}"
-            yield Answer(exercise(cell), error is None, says)
+                message = f"the answer's cell ended: {errors[exercise(cell)]}"
+            yield Answer(exercise(cell), error is None, message)
 
 
 def exercise(cell: NotebookNode) -> str:

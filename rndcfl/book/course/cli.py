@@ -41,7 +41,7 @@ def build(out: Path, repository: str | None) -> None:
     help="Scale of the rest of the notebook; exercises have sizes of their own.",
 )
 def check(notebooks: tuple[Path, ...], profile: str) -> None:
-    """Run copies of notebooks and say what their checks say. Runs what is in them."""
+    """Run copies of notebooks and report their checks. Executes the code in them."""
     from rndcfl.book.course import checks
 
     for path in notebooks:
@@ -54,6 +54,6 @@ def check(notebooks: tuple[Path, ...], profile: str) -> None:
         tqdm.write(f"{path}: {right} of {len(answers)} right", file=sys.stdout)
         for answer in answers:
             mark = "right" if answer.right else "WRONG"
-            tqdm.write(f"  {answer.exercise:<7} {mark}  {answer.says}", file=sys.stdout)
+            tqdm.write(f"  {answer.exercise:<7} {mark}  {answer.message}", file=sys.stdout)
     if wrong:
         sys.exit(1)

@@ -1,9 +1,9 @@
 """Copies of the notebooks for a course, made from the one master that holds both.
 
 An exercise is a few cells of a notebook: the question (Markdown), a cell tagged ``starter`` with
-the blank that students fill in, cells tagged ``solution``, and a cell tagged ``check`` that says
-what is wrong with an answer. A student's copy is the notebook without its solutions: nothing is
-rewritten, so nothing can be left behind.
+the blank that students fill in, cells tagged ``solution``, and a cell tagged ``check`` that
+explains what is wrong with an answer. A student's copy is the notebook without its solutions:
+nothing is rewritten, so nothing can be left behind.
 """
 
 from __future__ import annotations

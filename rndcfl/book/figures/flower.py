@@ -79,7 +79,7 @@ def many_sites(table: pd.DataFrame) -> Figure:
     for ax, label in zip(axes, COSTS.values(), strict=True):
         ax.set(xscale="log", yscale="log", xlabel="sites", ylabel=label)
         ax.yaxis.set_minor_formatter(NullFormatter())
-    axes[1].set_title("reckoned from message sizes, not run")
+    axes[1].set_title("calculated from message sizes, not run")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure

@@ -34,7 +34,7 @@ def play(
     start: Mapping[str, Any] | None = None,
     **controls: Values,
 ) -> None:
-    """Show a figure and, where somebody is there to move them, controls for what it depends on.
+    """Show a figure and, where a reader can move them, controls for what it depends on.
 
     The figure for the controls' first values is shown in any case, so that runs without a reader
     and printed copies lose nothing; under the runner that is all. Otherwise a slider (numbers) or a
@@ -102,11 +102,11 @@ def _panel(
 
     def redraw(_: Any) -> None:
         values = {name: control.value for name, control in movable.items()}
-        figure, said = draw(**values), alt(**values)
+        figure, text = draw(**values), alt(**values)
         picture.value, picture.width = style.screen_picture(figure)
-        picture.tooltip = said
+        picture.tooltip = text
         picture.layout.display = None
-        words.value = _spoken(said)
+        words.value = _spoken(text)
 
     for control in movable.values():
         control.observe(redraw, "value")

@@ -1,4 +1,4 @@
-"""Figures of natural clients: how far apart they are, what is told apart, and what it is worth."""
+"""Figures of natural clients: how far apart they are, what is separated, and what it is worth."""
 
 from __future__ import annotations
 

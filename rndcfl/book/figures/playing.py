@@ -57,7 +57,7 @@ def skew(pairs: pd.DataFrame, pictures: Sequence[np.ndarray], largest: float) ->
 def compatibility(
     dissimilarity: np.ndarray, tolerance: float, labels: np.ndarray, groups: np.ndarray
 ) -> Figure:
-    """Who is compatible with whom at a tolerance, and the federations that come of it.
+    """Which clients are compatible at a tolerance, and the federations that result.
 
     Left: clients on a circle; the marker is the true group, the colour the federation, a line joins
     compatible clients, dashed where their true groups differ. Right: from which tolerance on each

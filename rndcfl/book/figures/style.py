@@ -1,7 +1,7 @@
 """How our figures look, and how notebooks show them.
 
-Widths are those of a journal: one column (3.25 in) or the text (6.75 in). Colours can be told apart
-by colour-blind readers, and markers, hatches or positions say the same again for print in grey.
+Widths are those of a journal: one column (3.25 in) or the text (6.75 in). Colours differ for
+colour-blind readers too, and markers, hatches or positions repeat them for print in grey.
 """
 
 from __future__ import annotations

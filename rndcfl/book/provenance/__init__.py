@@ -1,1 +1,1 @@
-"""What a result rests on, whether that still holds, and the files that say so."""
+"""What a result depends on, whether that has changed since, and the files that record it."""

@@ -107,8 +107,8 @@ class _Computing(ast.NodeTransformer):
 
     def visit_Assert(self, node: ast.Assert) -> ast.AST | None:  # for the type checker
         test = node.test
-        told = isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.IsNot)
-        return None if told else self.generic_visit(node)
+        narrows = isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.IsNot)
+        return None if narrows else self.generic_visit(node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:  # a field; see _unannotated
         kind = next((k for k in KEPT if k in ast.unparse(node.annotation)), "annotated")

@@ -73,14 +73,13 @@ def versions() -> dict[str, str]:
 
 def machine() -> str:
     """The kind of processor: two of a kind, with the same versions, compute the same bits."""
-    told = {}
+    processor = {}
     if Path("/proc/cpuinfo").is_file():
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0].splitlines()
-        told = {
-            name.strip(): value.strip() for name, _, value in (li.partition(":") for li in lines)
-        }
+        pairs = (line.partition(":") for line in lines)
+        processor = {name.strip(): value.strip() for name, _, value in pairs}
     names = ("model name", "cpu family", "model", "stepping")
-    parts = [told[name] for name in names if name in told] or [platform.processor()]
+    parts = [processor[name] for name in names if name in processor] or [platform.processor()]
     return " ".join([platform.machine(), *parts, torch.backends.cpu.get_cpu_capability()])
 
 
@@ -96,7 +95,8 @@ def commit() -> str | None:
         return subprocess.run(at, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
-        git("ls-files", "--error-unmatch", "rndcfl/__init__.py")  # not somebody else's checkout
+        # It may be installed within the checkout of another project.
+        git("ls-files", "--error-unmatch", "rndcfl/__init__.py")
         changed = git("status", "--porcelain", "--", "rndcfl", "notebooks")
         return git("rev-parse", "HEAD") + "+" * bool(changed)
     except (OSError, subprocess.CalledProcessError):

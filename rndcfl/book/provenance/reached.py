@@ -36,7 +36,7 @@ def hit(name: str) -> None:
 
 
 def unrecorded(function: Function) -> Function:
-    """A function that only says where a result comes from or belongs; no result rests on it."""
+    """Mark a function that only describes or places a result: no result depends on it."""
 
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:

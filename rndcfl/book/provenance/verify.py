@@ -7,6 +7,7 @@ differ on another kind of machine. On the same kind, with the same versions, not
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ import pandas as pd
 import yaml
 
 from rndcfl.book import paths
+from rndcfl.book.provenance.fingerprint import machine, versions
+from rndcfl.book.run.planning import Job, apart, plan, record_of, state
+from rndcfl.common.errors import InputError, check_name
 
 UNREPEATABLE = ("seconds", "peak_mb")  # how columns begin that no run repeats
 
@@ -29,7 +33,7 @@ class Sample:
     notebook : its name.
     parameters : what to change of the published run's parameters.
     tables : table -> column -> the most it may differ on another kind of machine. Every other
-        column, but for those of :data:`UNREPEATABLE`, says which row it is.
+        column, but for those of :data:`UNREPEATABLE`, identifies the row.
     rows : table -> which of its rows to compare, as a query; not named: all.
     """
 
@@ -43,6 +47,53 @@ def samples() -> dict[str, Sample]:
     """Name of the notebook -> its sample."""
     text = (paths.sources() / "verify.yaml").read_text(encoding="utf-8")
     return {name: Sample(name, **about) for name, about in yaml.safe_load(text).items()}
+
+
+def planned(names: Iterable[str] = ()) -> tuple[list[Job], list[Job]]:
+    """The published runs of some notebooks (default: all with a sample), and their samples' jobs.
+
+    Raises
+    ------
+    InputError
+        For a notebook without a sample, or without a published run.
+    """
+    known = samples()
+    names = sorted(set(names) or known)
+    for name in names:
+        check_name("notebook with a sample", name, known)
+    published = plan("paper", names, {})
+    for job in published:
+        if state(job) in ("missing", "failed"):
+            where = paths.shown(job.folder)
+            raise InputError(f"notebook {job.name} has no published run in {where}")
+    changes = {name: known[name].parameters for name in names}
+    return published, [apart(job, "verify") for job in plan("paper", names, changes)]
+
+
+def compare_all(published: Iterable[Job], again: Iterable[Job]) -> pd.DataFrame:
+    """Compare each sample that was computed again with the published run of its notebook.
+
+    Returns
+    -------
+    One row per column: ``notebook``, then as in :func:`compare`, then what is ``wanted`` on this
+    machine ("the same bits" on the kind that computed the published run, otherwise "within
+    bounds") and whether it ``passed``.
+    """
+    known, runs = samples(), {job.name: job.folder for job in published}
+    compared = []
+    for job in again:
+        exactly = _computed_on_this_kind(runs[job.name])
+        found = compare(known[job.name], runs[job.name], job.folder)
+        found.insert(0, "notebook", job.name)
+        wanted = "the same bits" if exactly else "within bounds"
+        compared.append(found.assign(wanted=wanted, passed=passed(found, exactly)))
+    return pd.concat(compared)
+
+
+def _computed_on_this_kind(run: Path) -> bool:
+    """Whether a run was computed with the versions and on the kind of machine that are here."""
+    record = record_of(run) or {}
+    return (record.get("machine"), record.get("versions")) == (machine(), versions())
 
 
 def compare(sample: Sample, published: Path, again: Path) -> pd.DataFrame:
@@ -106,18 +157,15 @@ def _paired(before: pd.DataFrame, now: pd.DataFrame, bounds: dict[str, float]) -
 
 def figures(run: Path) -> dict[str, str]:
     """Figure or table of a published run -> whether ``figures/`` has it ``as in the run``."""
-    told = {}
+    states = {}
     for about in sorted([*run.glob("fig_*.json"), *run.glob("tab_*.json")]):
         copies = [(p, paths.figures() / p.name) for p in run.glob(f"{about.stem}.*")]
         missing = [copy.name for _, copy in copies if not copy.is_file()]
-        other = [
-            p.name for p, copy in copies if copy.is_file() and copy.read_bytes() != p.read_bytes()
-        ]
-        told[about.stem] = (
-            f"missing: {', '.join(missing)}"
-            if missing
-            else f"not as in the run: {', '.join(other)}"
-            if other
-            else "as in the run"
-        )
-    return told
+        there = [(p, copy) for p, copy in copies if copy.is_file()]
+        other = [p.name for p, copy in there if copy.read_bytes() != p.read_bytes()]
+        states[about.stem] = "as in the run"
+        if missing:
+            states[about.stem] = f"missing: {', '.join(missing)}"
+        elif other:
+            states[about.stem] = f"not as in the run: {', '.join(other)}"
+    return states

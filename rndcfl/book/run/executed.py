@@ -15,8 +15,8 @@ from rndcfl.common.files import write_whole
 QUIET_KERNEL = ("--IPKernelApp.log_level=50",)
 
 
-def told(problem: Exception, first: bool) -> str:
-    """The line of an error's text that says most: the first of a time-out, else the last."""
+def error_line(problem: Exception, first: bool) -> str:
+    """The line of an error's text that explains most: the first of a time-out, else the last."""
     lines = re.sub(r"\x1b\[[0-9;]*m", "", str(problem)).strip().splitlines()
     return lines[0 if first else -1] if lines else type(problem).__name__
 

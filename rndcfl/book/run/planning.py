@@ -68,9 +68,9 @@ def state(job: Job) -> str:
     if record is None:
         return "failed" if record_of(beside(job.folder, "failed")) else "missing"
     if "definitions" not in record:
-        return "stale (it does not say which definitions it rests on)"
+        return "stale (it does not list the definitions it rests on)"
     before = record["inputs"]
-    # Data that are not on this machine cannot be compared: take the record's word.
+    # Data that are not on this machine cannot be compared: trust the record.
     changed = [
         name
         for name, now in job.inputs.items()

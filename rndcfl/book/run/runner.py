@@ -3,8 +3,13 @@
 A finished run is a folder ``papermill_runs/<profile>/<notebook>/`` with the executed notebook, its
 parameters, its results and ``run.json``. It is worked on under the name ``.partial`` and renamed
 when it is done; a failed one is kept as ``.failed``; one that is no longer up to date is put aside
-as ``.stale-<time>`` before its place is taken. Each step leaves whole files behind, so that a run
-killed at any moment is gone on with by the same command.
+as ``.stale-<time>`` before its place is taken. Each step leaves whole files behind, so that the
+same command resumes a run that was killed, whatever the moment.
+
+A run locks its folder, so that two commands may execute different notebooks side by side. The
+operating system holds the lock for the process and releases it however the process ends; the empty
+file that it needs stays and means nothing. A notebook opened in JupyterLab takes no lock: its
+results are written elsewhere.
 """
 
 from __future__ import annotations
@@ -20,14 +25,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock, Timeout
 
 from rndcfl.book import paths
 from rndcfl.book.provenance import definitions, reached
 from rndcfl.book.provenance.fingerprint import commit, machine, notebook_code, versions
 from rndcfl.book.run import executed
-from rndcfl.book.run.locks import lock
 from rndcfl.book.run.planning import Job, beside, record_of, state
 from rndcfl.book.run.workers import side_by_side
+from rndcfl.common.errors import InputError
 from rndcfl.common.files import WriteError, cannot_write, remove_leftovers, write_whole
 
 REACHED = "reached.txt"  # definitions that a run has executed so far
@@ -56,13 +62,30 @@ def reproduce(jobs: list[Job], workers: int = 2, force: bool = False) -> Iterato
         for job in jobs:
             record = record_of(job.folder)
             if not force and record and state(job) == "fresh" and record["versions"] == versions():
-                locks[job.folder].release()
+                locks[job.folder].release(force=True)  # it is held twice
                 yield job, {**record, "status": "fresh"}
             else:
                 todo.append(job)
         for job, record in side_by_side(partial(execute, force=force), todo, workers):
-            locks[job.folder].release()
+            locks[job.folder].release(force=True)  # it is held twice
             yield job, record or KILLED
+
+
+def lock(folder: Path) -> FileLock:
+    """Take the lock of a job's folder, or raise :class:`InputError` if another process has it."""
+    path = paths.lock(folder)
+    taken = FileLock(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        taken.acquire(timeout=0)
+    except Timeout:
+        raise InputError(
+            f"another rndcfl reproduce is working in {paths.shown(folder)}; "
+            "wait until it has ended, or choose other notebooks with --only"
+        ) from None
+    except OSError as problem:
+        raise cannot_write(path, problem) from problem
+    return taken
 
 
 def execute(job: Job, force: bool = False) -> dict[str, Any]:
@@ -115,7 +138,7 @@ def _executed(job: Job, folder: Path) -> dict[str, Any]:
             raise  # papermill could not write
         kinds = {"CellTimeoutError": "timeout", "DeadKernelError": "kernel_died"}
         status = kinds.get(type(problem).__name__, "failed")
-        error = executed.told(problem, first=status == "timeout")
+        error = executed.error_line(problem, first=status == "timeout")
     executed.remove_paths(folder / "notebook.ipynb")
     record = {
         "notebook": job.name,
@@ -146,10 +169,10 @@ def _begun(job: Job) -> dict[str, Any]:
 
 
 def _start(job: Job, force: bool) -> Path:
-    """The folder to work in; an interrupted run's, if it began with the same inputs."""
+    """The folder to work in; that of an interrupted run, if it began with the same inputs."""
     folder = beside(job.folder, "partial")
     if folder.exists():
-        time.sleep(LINGER)  # the kernel of a run that has just been killed must not write any more
+        time.sleep(LINGER)  # until the kernel of a run that has just been killed has ended
         before = record_of(folder)
         begun = _begun(job)
         if force or before is None or {key: before.get(key) for key in begun} != begun:
@@ -169,7 +192,7 @@ def _put_in_place(job: Job, folder: Path, ok: bool, force: bool) -> None:
     if not ok:
         folder.rename(failed)
         return
-    if job.published:  # before the run counts as done, so that none is done and not published
+    if job.published:  # before the run counts as done, so that every done run is published
         _publish(folder)
     aside = beside(job.folder, time.strftime("stale-%Y%m%d-%H%M%S"))
     if job.folder.exists():

@@ -1,4 +1,4 @@
-"""The folder of a copy: never somebody else's, and there whole or not at all."""
+"""The folder of a copy: it replaces no other folder, and is written whole or not at all."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ LIGHT, DARK = "xcode", "lightbulb"  # Pygments styles, all of whose colours can 
 
 @dataclass(frozen=True)
 class Page:
-    """A page that has been made: what the index and its neighbours say of it."""
+    """A page that has been made: what the index and its neighbours show of it."""
 
     reading: published.Reading
     title: str

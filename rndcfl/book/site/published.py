@@ -13,7 +13,7 @@ from nbformat import NotebookNode
 from rndcfl.book import paths
 from rndcfl.book.provenance.fingerprint import NO_RESULT
 
-DECIDED = {"injected-parameters", *NO_RESULT}  # by the run, or of exercises
+DECIDED = {"injected-parameters", *NO_RESULT}
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Reading:
     ----------
     name : its name, e.g. ``"02_discovery"``.
     notebook : its cells, with outputs where there is a run.
-    run : what ``run.json`` says of the run; None without one.
+    run : the record of the run, ``run.json``; None without one.
     changed : whether the notebook's code has changed since; then `notebook` is as it was run.
     """
 
@@ -69,7 +69,7 @@ def tags(cell: NotebookNode) -> set[str]:
 
 
 def _code(notebook: NotebookNode) -> list[tuple[str, str]]:
-    """What the outputs hang on: code, neither parameters nor exercises."""
+    """What the outputs depend on: code, neither parameters nor exercises."""
     return [
         (cell.id, cell.source)
         for cell in notebook.cells
@@ -91,7 +91,7 @@ def _with_outputs(source: NotebookNode, executed: NotebookNode) -> NotebookNode:
 
 
 def _with_metadata(executed: NotebookNode, source: NotebookNode) -> NotebookNode:
-    """The executed notebook, its cells with the tags and slides that the source says today."""
+    """The executed notebook, its cells with the tags and slides of today's source."""
     today = {cell.id: cell.metadata for cell in source.cells}
     cells = [NotebookNode(c, metadata=today.get(c.id, c.metadata)) for c in executed.cells]
     return NotebookNode(executed, cells=cells)

@@ -8,7 +8,7 @@ FULL = 900  # letters of prose from which on a slide has smaller ones
 
 
 def kind(cell: NotebookNode) -> str:
-    """The slide type of a cell: ``"-"`` goes on with the slide before; ``"skip"`` without one."""
+    """The slide type of a cell: ``"-"`` continues the slide before; ``"skip"`` without one."""
     if "slideshow" not in cell.metadata:
         return "skip"
     return str(cell.metadata.slideshow.get("slide_type") or "-")
@@ -19,7 +19,7 @@ def arrange(notebook: NotebookNode) -> NotebookNode | None:
 
     Returns
     -------
-    The cells that are shown, in order; ``metadata.slide`` says of each its slide's number
+    The cells that are shown, in order; ``metadata.slide`` holds for each its slide's number
     (from 1), whether it opens and closes it, whether that is full of text, and whether the cell
     is the speaker's notes.
     """

@@ -1,0 +1,1 @@
+"""Studies: what notebooks compare with and the product does not use."""
