@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rndcfl.settings.partition import make_clients
     from rndcfl.simulation import History, simulate
 
-__version__ = "1.0.0"
+__version__ = "2.0.0"
 
 _HOME = {  # public name -> its module, imported when the name is first asked for
     "DATASETS": "data.catalogue",

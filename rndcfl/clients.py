@@ -10,8 +10,7 @@ import numpy as np
 
 from rndcfl.common.errors import InputError, check_number
 from rndcfl.common.seeding import numpy_rng
-
-IGNORED = -100  # a label that is not asked for; PyTorch's losses leave it out
+from rndcfl.engine.inputs import checked_inputs, checked_labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,10 +22,10 @@ class Client:
     x : training inputs; images float32 [n, C, H, W] in [0, 1], tables float32 [n, d] or text
         int64 [n, length].
     y : training labels int64 [n], or None where there are none (discovery needs no labels). For
-        text also [n, length], a label for each place, :data:`IGNORED` where there is none.
+        text also [n, length], a label for each place, ``IGNORED`` where there is none.
     x_test, y_test : held-out data of the same client, or None.
     group : true group, or None where it is not known.
-    name : who it is, for people to read.
+    name : for people to read.
     """
 
     x: np.ndarray
@@ -38,6 +37,13 @@ class Client:
 
     def __len__(self) -> int:
         return len(self.x)
+
+    @property
+    def kind(self) -> str:
+        """``"images"``, ``"table"`` or ``"text"``."""
+        if self.x.dtype == np.int64:
+            return "text"
+        return "table" if self.x.ndim == 2 else "images"
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +93,11 @@ class Clients(Sequence[Client]):
         return np.array([client.group for client in self], dtype=np.int64)
 
     @property
+    def kind(self) -> str:
+        """Of all inputs: ``"images"``, ``"table"`` or ``"text"``."""
+        return self.members[0].kind
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one sample."""
         return self.members[0].x.shape[1:]
@@ -134,12 +145,12 @@ class Clients(Sequence[Client]):
         members = []
         for i, parts in enumerate(given):
             check_parts(i, parts)
-            x, y = _inputs(i, parts[0], "x"), parts[1]
-            y = None if y is None else _labels(i, y, x, "y")
+            x, y = checked_inputs(i, parts[0], "x"), parts[1]
+            y = None if y is None else checked_labels(i, y, x, "y")
             held_out: tuple[np.ndarray | None, np.ndarray | None] = (None, None)
             if len(parts) == 4:
-                x_test = _inputs(i, parts[2], "x_test")
-                held_out = x_test, _labels(i, parts[3], x_test, "y_test")
+                x_test = checked_inputs(i, parts[2], "x_test")
+                held_out = x_test, checked_labels(i, parts[3], x_test, "y_test")
             group = None if groups is None else _group(i, groups[i])
             members.append(Client(x, y, *held_out, group))
         _same_shape(members)
@@ -184,67 +195,6 @@ def check_parts(i: int, parts: Any) -> None:
         raise InputError(f"client {i}: give (x, y) or (x, y, x_test, y_test)")
 
 
-def _array(i: int, given: Any, name: str) -> np.ndarray:
-    try:
-        return np.asarray(given)
-    except ValueError:
-        raise InputError(f"client {i}: {name} is not a rectangular array of numbers") from None
-
-
-def _inputs(i: int, given: Any, name: str) -> np.ndarray:
-    """Check one client's inputs and bring them to float32 (or int64 for text)."""
-    x = _array(i, given, name)
-    if x.ndim == 0 or len(x) == 0:
-        raise InputError(f"client {i} has no samples in {name}; leave it out or give it data")
-    if np.issubdtype(x.dtype, np.integer):
-        if x.ndim == 2 and x.dtype != np.uint8:
-            return x.astype(np.int64)  # text
-        raise InputError(
-            f"client {i}: {name} is {x.dtype}; give floats in [0, 1], e.g. {name} / 255"
-        )
-    if x.ndim not in (2, 4):
-        raise InputError(
-            f"client {i}: {name} has shape {x.shape}; allowed are images [n, C, H, W], "
-            "tables [n, d] and text [n, length]"
-        )
-    try:
-        x = np.ascontiguousarray(x, dtype=np.float32)
-    except (TypeError, ValueError):
-        raise InputError(
-            f"client {i}: {name} of dtype {x.dtype} cannot be read as numbers"
-        ) from None
-    if not np.isfinite(x).all():
-        count = int((~np.isfinite(x)).sum())
-        raise InputError(
-            f"client {i}: {name} holds {count} NaN or infinite values; remove or impute them"
-        )
-    return x
-
-
-def _labels(i: int, given: Any, x: np.ndarray, name: str) -> np.ndarray:
-    y = _array(i, given, name)
-    per_place = x.dtype == np.int64 and y.shape == x.shape
-    if y.shape != (len(x),) and not per_place:
-        raise InputError(
-            f"client {i}: {name} has shape {y.shape}, expected ({len(x)},) to match its x"
-            + (f" or {x.shape}, one for each place" if x.dtype == np.int64 else "")
-        )
-    if not np.issubdtype(y.dtype, np.integer):
-        raise InputError(f"client {i}: {name} must hold whole class numbers from 0, got {y.dtype}")
-    lowest = y[y != IGNORED].min(initial=0) if per_place else y.min()
-    if per_place and (y == IGNORED).all():
-        raise InputError(f"client {i}: {name} asks for nothing; all its labels are {IGNORED}")
-    if lowest < 0:
-        raise InputError(f"client {i}: {name} must hold whole class numbers from 0, got {lowest}")
-    return y.astype(np.int64)
-
-
-def _group(i: int, given: Any) -> int:
-    if isinstance(given, bool) or not isinstance(given, int | np.integer):
-        raise InputError(f"client {i}: its group must be a whole number, got {given!r}")
-    return int(given)
-
-
 def _same_shape(members: list[Client]) -> None:
     first = members[0].x
     for i, client in enumerate(members):
@@ -254,3 +204,9 @@ def _same_shape(members: list[Client]) -> None:
                     f"client {i} has samples of shape {x.shape[1:]} and type {x.dtype}, client 0 "
                     f"of shape {first.shape[1:]} and type {first.dtype}; all must be alike"
                 )
+
+
+def _group(i: int, given: Any) -> int:
+    if isinstance(given, bool) or not isinstance(given, int | np.integer):
+        raise InputError(f"client {i}: its group must be a whole number, got {given!r}")
+    return int(given)

@@ -1,4 +1,4 @@
-"""Discover federations: predictors -> novelty -> criterion -> labels, before any training.
+"""Discover federations before any training: profile -> reports -> criterion -> federations.
 
 Algorithms 1 and 2 of Domini et al., arXiv 2606.30499, with the paper's criterion (Eq. 9) or the
 calibrated one, a two-sample test that needs no tolerance.
@@ -6,53 +6,39 @@ calibrated one, a two-sample test that needs no tolerance.
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
-
-import numpy as np
 
 from rndcfl.clients import Clients
 from rndcfl.common.errors import InputError, check_name, check_number
 from rndcfl.common.ledger import Ledger
-from rndcfl.criteria.judging import judge, judge_paper
-from rndcfl.criteria.linkage import GROUPINGS, READINGS
-from rndcfl.criteria.robust import DEFENCES, score_checked
+from rndcfl.criteria import CRITERIA, Calibrated, Criterion
+from rndcfl.engine.inputs import check_characters
 from rndcfl.federations import Discovery
-from rndcfl.novelty import MAX_PROFILE, Reports, check_characters, fit, profile_peers, score
-from rndcfl.predictors import RND, Predictors
-from rndcfl.privacy.promise import PRIVATE, Privacy, PrivateDiscovery
-from rndcfl.privacy.reports import private_exchange
-
-CRITERIA = ("calibrated", "paper")
-PARAMETERS = (
-    "alpha",
-    "min_effect",
-    "labels",
-    "reading",
-    "grouping",
-    "defence",
-    "privacy",
-    "rnd",
-    *(f.name for f in fields(RND)),
-)
-MIN_SAMPLES = 3  # of a client for the calibrated criterion: one to train, two to score
+from rndcfl.novelty import Novelty, Profile, Tamper, exchange
+from rndcfl.predictors import RND
 
 
-class Tamper(Protocol):
-    """Clients that do not send what they should, such as :class:`rndcfl.hostile.Attackers`."""
+class Privacy(Protocol):
+    """A policy that makes all that clients send private: :class:`rndcfl.Privacy`."""
 
-    def predictors(
-        self, trained: Predictors, clients: Clients, rnd: RND, seed: int, labels: bool
-    ) -> Predictors:
-        """The predictors that are sent in place of those `trained`."""
+    @property
+    def budget(self) -> RND:
+        """Networks and budget where the user names none."""
 
-    def reports(self, true: Reports) -> Reports:
-        """What is reported in place of what is `true`."""
+    def check(self) -> None:
+        """Raise :class:`InputError` for values that cannot be meant."""
+
+    def profile(self, rnd: RND, labels: bool) -> Profile:
+        """What clients are compared by, made private."""
+
+    def promise(self, found: Discovery) -> Discovery:
+        """The discovery with the promise that it keeps."""
 
 
 def discover(
     clients: Clients,
-    criterion: str = "calibrated",
+    criterion: str | Criterion = "calibrated",
     tolerance: float | None = None,
     seed: int = 0,
     *,
@@ -73,31 +59,22 @@ def discover(
     ----------
     clients : who takes part; test data are not looked at.
     criterion : ``"calibrated"``, a two-sample test at level `alpha`, or ``"paper"``, Eq. 9, which
-        needs `tolerance`.
+        needs `tolerance`; or a :class:`~rndcfl.criteria.Criterion`, which holds its parameters.
     tolerance : epsilon of Eq. 9. The paper does not publish its value.
     seed : of the shared target network and everything else that is random.
-    alpha : calibrated: probability of splitting off anybody when all clients are alike.
-    min_effect : calibrated: smallest distance between two clients that counts, in standard
-        deviations of a sample's log errors (:mod:`rndcfl.twosample`). With enough samples any two
-        real clients differ; at the default of 0.1 the best guess whose sample one is looking at is
-        right in 52 of 100 cases.
+    alpha, min_effect : of :class:`~rndcfl.criteria.Calibrated`: probability of splitting off
+        anybody when all clients are alike; smallest distance between two clients that counts.
     labels : train and score predictors on inputs *and labels*, to see concept shift (same inputs,
         other labels) as well. Predictors then disclose something about labels too.
-    reading : paper: how two directed compatibilities become one; ``"mutual"`` (both directions),
-        ``"either"``, ``"average"`` (of the two scores) or ``"two_sided"`` (the authors' code,
-        |s_ij - s_ii| < eps s_ii). The paper does not say; the default serves it best (notebook 04).
-    grouping : paper: ``"components"`` (chains of compatible clients) or ``"cliques"`` (all pairs).
-    defence : against clients that lie (:mod:`rndcfl.criteria.robust`): ``"checked"`` leaves alone
-        whoever sends what cannot be; ``"robust"`` (calibrated only) also bounds what a claim weighs
-        and joins what liars tear apart, at the price of groups that are hardly told apart;
-        ``"none"``.
+    reading, grouping : of :class:`~rndcfl.criteria.Paper`: how two directed compatibilities become
+        one, and compatible pairs federations.
+    defence : against clients that lie: ``"checked"`` leaves alone whoever sends what cannot be;
+        ``"robust"`` (calibrated only) also bounds what a claim weighs; ``"none"``.
     tamper : clients that do not send what they should, to see what happens.
-    privacy : calibrated: make all that clients send differentially private, e.g. ``Privacy(1.0)``,
-        see :class:`~rndcfl.privacy.promise.Privacy`. Needs some hundreds of samples per client
-        (notebook 12). None promises nothing.
+    privacy : calibrated: make all that clients send differentially private, e.g. ``Privacy(1.0)``.
+        Needs some hundreds of samples per client (notebook 12). None promises nothing.
     rnd : networks and budget; default ``RND()``, for the paper's criterion the same with all
-        samples used to train and to score, and with privacy
-        :data:`~rndcfl.privacy.promise.PRIVATE`.
+        samples used to train and to score, and with privacy that of the policy.
     **budget : single fields of :class:`~rndcfl.predictors.RND`, e.g. ``steps=300``.
 
     Returns
@@ -116,124 +93,127 @@ def discover(
     >>> discover(clients).labels.tolist()
     [0, 1, 0, 1]
     """
-    rnd = check_discovery(
-        clients,
+    how = Discoverer.of(
         criterion,
         tolerance,
+        labels=labels,
+        privacy=privacy,
+        rnd=rnd,
         alpha=alpha,
         min_effect=min_effect,
-        labels=labels,
         reading=reading,
         grouping=grouping,
         defence=defence,
-        privacy=privacy,
-        rnd=rnd,
         **budget,
     )
-    check_number("seed", seed, 0, whole=True)
-    ledger = Ledger()
-    if privacy is not None:
-        if tamper is not None:
+    return how.discover(clients, seed, tamper)
+
+
+@dataclass(frozen=True)
+class Discoverer:
+    """How to discover: what :func:`discover` is asked for, once, for as many times as wanted.
+
+    Attributes
+    ----------
+    criterion : judges the reports.
+    rnd : networks and budget.
+    labels, privacy : as for :func:`discover`.
+    """
+
+    criterion: Criterion
+    rnd: RND
+    labels: bool = False
+    privacy: Privacy | None = None
+
+    @classmethod
+    def of(
+        cls,
+        criterion: str | Criterion = "calibrated",
+        tolerance: float | None = None,
+        *,
+        labels: bool = False,
+        privacy: Privacy | None = None,
+        rnd: RND | None = None,
+        **params: Any,
+    ) -> Discoverer:
+        """From the arguments of :func:`discover`, checked; `params` are a criterion's and RND's."""
+        for name in params:
+            check_name("parameter of discover", name, PARAMETERS)
+        own = {name: value for name, value in params.items() if name in JUDGED}
+        made = _criterion(criterion, tolerance, own)
+        if not isinstance(labels, bool):
+            raise InputError(f"labels must be True or False, got {labels!r}")
+        if privacy is not None:
+            _check_privacy(privacy, made)
+            made = replace(made, defence="none")  # type: ignore[type-var]
+        default = made.budget if privacy is None else privacy.budget
+        budget = {name: value for name, value in params.items() if name not in JUDGED}
+        rnd = replace(rnd or default, **budget)
+        rnd.check()
+        return cls(made, rnd, labels, privacy)
+
+    def check(self, clients: Clients) -> None:
+        """Raise :class:`InputError` unless these clients can be discovered like this."""
+        if self.labels and any(client.y is None for client in clients):
+            raise InputError(
+                "labels=True needs clients with labels; leave it out to use inputs only"
+            )
+        if clients.kind == "text":
+            if self.labels:
+                raise InputError("labels=True is for images and tables; text is compared as it is")
+            for i, client in enumerate(clients):
+                check_characters(i, client.x)
+        self.criterion.check(clients, self.rnd)
+
+    def discover(self, clients: Clients, seed: int = 0, tamper: Tamper | None = None) -> Discovery:
+        """As :func:`discover`."""
+        self.check(clients)
+        check_number("seed", seed, 0, whole=True)
+        if self.privacy is not None and tamper is not None:
             raise InputError("attacks on private discoveries are not simulated; leave out tamper")
-        reports = private_exchange(clients, rnd, seed, ledger, privacy, labels)
-        found = judge(reports, ledger, alpha, min_effect, 1 - rnd.train_share, "none")
-        return PrivateDiscovery(**vars(found), privacy=privacy)
-    predictors, held_out = fit(clients, rnd, seed, ledger, labels)
-    if tamper is not None:
-        predictors = tamper.predictors(predictors, clients, rnd, seed, labels)
-    most = MAX_PROFILE if criterion == "calibrated" else 0
-    if defence == "none":
-        reports = score(predictors, held_out, ledger, profile_peers(len(clients), seed, most))
-    else:
-        reports = score_checked(predictors, held_out, ledger, seed, most)
-    if tamper is not None:
-        reports = tamper.reports(reports)
-    if criterion == "calibrated":
-        return judge(reports, ledger, alpha, min_effect, 1 - rnd.train_share, defence)
-    assert tolerance is not None
-    return judge_paper(reports, ledger, tolerance, reading, grouping, defence)
+        ledger = Ledger()
+        reports = exchange(clients, self.profile, seed, ledger, tamper)
+        found = self.criterion.judge(reports, ledger)
+        return found if self.privacy is None else self.privacy.promise(found)
+
+    @property
+    def profile(self) -> Profile:
+        """What clients are compared by."""
+        if self.privacy is not None:
+            return self.privacy.profile(self.rnd, self.labels)
+        screen = self.criterion.defence != "none"
+        return Novelty(self.rnd, self.labels, self.criterion.most_peers, screen)
 
 
-def check_discovery(
-    clients: Clients,
-    criterion: str = "calibrated",
-    tolerance: float | None = None,
-    *,
-    alpha: float = 0.01,
-    min_effect: float = 0.1,
-    labels: bool = False,
-    reading: str = "average",
-    grouping: str = "cliques",
-    defence: str = "checked",
-    privacy: Privacy | None = None,
-    rnd: RND | None = None,
-    **budget: Any,
-) -> RND:
-    """Check the arguments of :func:`discover` before any work; return the budget they amount to."""
-    check_name("criterion", criterion, CRITERIA)
-    check_name("reading", reading, READINGS)
-    check_name("grouping", grouping, GROUPINGS)
-    check_name("defence", defence, DEFENCES)
-    if defence == "robust" and criterion == "paper":
-        raise InputError("defence 'robust' goes with criterion 'calibrated'; take 'checked'")
-    check_number("alpha", alpha, 1e-12, 0.5)
-    check_number("min_effect", min_effect, 0.0, 100.0)
-    if not isinstance(labels, bool):
-        raise InputError(f"labels must be True or False, got {labels!r}")
-    if labels and any(client.y is None for client in clients):
-        raise InputError("labels=True needs clients with labels; leave it out to use inputs only")
-    for name in budget:
-        check_name("parameter of discover", name, PARAMETERS)
-    default = RND(train_share=1.0) if criterion == "paper" else RND()
-    if privacy is not None:
-        if not isinstance(privacy, Privacy):
-            raise InputError(f"privacy must be a Privacy, e.g. Privacy(1.0), got {privacy!r}")
-        if criterion != "calibrated":
-            raise InputError("privacy is for criterion 'calibrated', which knows about noise")
-        if defence == "robust":
-            raise InputError("defence 'robust' knows nothing of noise; leave it or privacy out")
-        privacy.check()
-        default = PRIVATE
-    rnd = replace(rnd or default, **budget)
-    rnd.check()
-    if clients[0].x.dtype == np.int64:
-        if labels:
-            raise InputError("labels=True is for images and tables; text is compared as it is")
-        for i, client in enumerate(clients):
-            check_characters(i, client.x)
-    if criterion == "paper":
-        _check_paper(clients, tolerance)
-    else:
-        _check_calibrated(clients, tolerance, rnd)
-    needed = 2 if criterion == "calibrated" else 1  # a variance needs two
-    for i, client in enumerate(clients):
-        if rnd.n_scored(len(client)) < needed:
-            raise InputError(
-                f"client {i}: of {len(client)} samples {rnd.n_train(len(client))} would train and "
-                f"fewer than {needed} be left to score; take a smaller train_share"
-            )
-    return rnd
+JUDGED = {f.name: f.default for kind in CRITERIA.values() for f in fields(kind)}  # type: ignore[arg-type]
+JUDGED.pop("tolerance")  # is named on its own
+PARAMETERS = (*JUDGED, "labels", "privacy", "rnd", *(f.name for f in fields(RND)))
 
 
-def _check_paper(clients: Clients, tolerance: float | None) -> None:
-    if tolerance is None:
-        raise InputError(
-            "criterion 'paper' needs tolerance=epsilon (the paper does not publish one); "
-            "criterion 'calibrated' needs none"
-        )
-    check_number("tolerance", tolerance, -1e9, 1e9)
-    if len(clients) < 3:
-        raise InputError(f"criterion 'paper' needs at least 3 clients, got {len(clients)}")
+def _criterion(
+    given: str | Criterion, tolerance: float | None, params: dict[str, Any]
+) -> Criterion:
+    """The criterion of this name with its parameters; others must not have been set."""
+    named = not isinstance(given, Criterion)
+    kind = CRITERIA[check_name("criterion", given, CRITERIA)] if named else None
+    own = {f.name for f in fields(kind)} if kind else set()  # type: ignore[arg-type]
+    for name, value in params.items():
+        if name not in own and value != JUDGED[name]:
+            raise InputError(f"{name}={value!r} is no parameter of criterion {given!r}")
+    if tolerance is not None and "tolerance" not in own:
+        raise InputError(f"criterion {given!r} takes no tolerance")
+    if kind is None:
+        assert isinstance(given, Criterion)
+        return given
+    values = {**params, "tolerance": tolerance}
+    return kind(**{name: value for name, value in values.items() if name in own})
 
 
-def _check_calibrated(clients: Clients, tolerance: float | None, rnd: RND) -> None:
-    if tolerance is not None:
-        raise InputError("criterion 'calibrated' takes no tolerance; its level is alpha=0.01")
-    if rnd.train_share >= 1:
-        raise InputError("criterion 'calibrated' scores on held-out samples; take train_share < 1")
-    for i, client in enumerate(clients):
-        if len(client) < MIN_SAMPLES:
-            raise InputError(
-                f"client {i} has {len(client)} samples; criterion 'calibrated' needs at least "
-                f"{MIN_SAMPLES} to train and to test with"
-            )
+def _check_privacy(privacy: Any, criterion: Criterion) -> None:
+    if not callable(getattr(privacy, "promise", None)):
+        raise InputError(f"privacy must be a Privacy, e.g. Privacy(1.0), got {privacy!r}")
+    if not isinstance(criterion, Calibrated):
+        raise InputError("privacy is for criterion 'calibrated', which knows about noise")
+    if criterion.defence == "robust":
+        raise InputError("defence 'robust' knows nothing of noise; leave it or privacy out")
+    privacy.check()

@@ -3,8 +3,8 @@
 FedAvg: McMahan et al., arXiv 1602.05629. Coordinate-wise median and trimmed mean: Yin, Chen,
 Ramchandran, Bartlett: *Byzantine-Robust Distributed Learning*, arXiv 1803.01498; each client counts
 once, whatever number of samples it claims. Both hold up as long as fewer than half of a
-federation's members (for the trimmed mean: than the trimmed share) are hostile; of two members
-nobody can say which one is.
+federation's members (for the trimmed mean: than the trimmed share) are hostile; of two members it
+cannot be decided which one is.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ TRIMMED = 1 / 3  # share of the values left out at each end by the trimmed mean
 
 
 def median(states: Sequence[State], weights: Sequence[float]) -> State:
-    """Coordinate-wise median of models; `weights` are not looked at."""
+    """Coordinate-wise median of models; `weights` are ignored."""
     return _each(states, lambda sorted_: _middle(sorted_, (len(sorted_) - 1) // 2))
 
 
 def trimmed_mean(states: Sequence[State], weights: Sequence[float]) -> State:
     """Coordinate-wise mean without the :data:`TRIMMED` smallest and largest values.
 
-    Of three to five models one is left out at each end; `weights` are not looked at.
+    Of three to five models one is left out at each end; `weights` are ignored.
     """
     return _each(states, lambda sorted_: _middle(sorted_, int(TRIMMED * len(sorted_))))
 

@@ -9,9 +9,8 @@ import pandas as pd
 
 from rndcfl.common.errors import check_number
 from rndcfl.common.ledger import Ledger
-from rndcfl.criteria.linkage import n_pairs
-from rndcfl.novelty import Reports
-from rndcfl.twosample import detectable, samples_needed
+from rndcfl.reports import Reports
+from rndcfl.twosample import detectable, n_pairs, samples_needed
 
 CLEAR = 1.0  # a distance no client's samples should be too few for; best guess right in 69 of 100
 
@@ -23,9 +22,6 @@ class Discovery:
     Attributes
     ----------
     labels : federation of each client, int64 [N], numbered in order of first appearance.
-    novelty : s_ij (Eq. 8), float64 [N, N]: predictor j on the data of client i.
-    excess : log-novelty in excess of both own scores, float64 [N, N], see
-        :func:`~rndcfl.criteria.linkage.log_excess`.
     dissimilarity : what was grouped, float64 [N, N]. Calibrated: adjusted p-values as -log10(p),
         those above 1 negative; paper: novelty above the own score in units of sigma_i
         (``two_sided``: its distance to the own score s_ii, in units of s_ii).
@@ -37,14 +33,22 @@ class Discovery:
     """
 
     labels: np.ndarray
-    novelty: np.ndarray
-    excess: np.ndarray
     dissimilarity: np.ndarray
     threshold: float
     tolerance: float | None
     criterion: str
     reports: Reports
     ledger: Ledger
+
+    @property
+    def novelty(self) -> np.ndarray | None:
+        """s_ij (Eq. 8), float64 [N, N]: predictor j on the data of client i; None without any."""
+        return self.reports.novelty
+
+    @property
+    def excess(self) -> np.ndarray | None:
+        """Log-novelty in excess of both own scores, float64 [N, N], see :func:`log_excess`."""
+        return None if self.novelty is None else log_excess(self.novelty)
 
     @property
     def refused(self) -> dict[int, str]:
@@ -107,13 +111,11 @@ class ProfileDiscovery(Discovery):
     distance : estimated distance between clients in standard deviations of a sample's log errors,
         float64 [N, N], see :class:`~rndcfl.twosample.ProfileTest`.
     alpha, min_effect : as given.
-    scored_share : share of a client's samples that were scored; the rest trained its predictor.
     """
 
     distance: np.ndarray
     alpha: float
     min_effect: float
-    scored_share: float
 
     @property
     def p_values(self) -> np.ndarray:
@@ -144,7 +146,7 @@ class ProfileDiscovery(Discovery):
         """
         check_number("distance", distance, 0.0)
         scored = samples_needed(distance, len(self.reports.peers), self._level, self.min_effect)
-        return None if scored is None else int(np.ceil(scored / self.scored_share))
+        return None if scored is None else int(np.ceil(scored / self.reports.share))
 
     def explain(self) -> pd.DataFrame:
         """As :meth:`Discovery.explain`, with one more column: detectable."""
@@ -166,3 +168,24 @@ class ProfileDiscovery(Discovery):
     @property
     def _level(self) -> float:
         return self.alpha / n_pairs(len(self.labels))
+
+
+def log_excess(novelty: np.ndarray) -> np.ndarray:
+    """How much two clients' predictors do worse on each other's data than on their own.
+
+    e_ij = (log s_ij + log s_ji - log s_ii - log s_jj) / 2
+
+    Symmetric, zero for equal distributions, and free of scale: the quality of a predictor, which
+    shifts a whole column of s, cancels.
+
+    Parameters
+    ----------
+    novelty : s_ij, [N, N], positive.
+
+    Returns
+    -------
+    float64 [N, N]
+    """
+    logs = np.log(novelty)
+    own = np.diag(logs)
+    return (logs + logs.T - own[:, None] - own[None, :]) / 2

@@ -6,7 +6,7 @@ and run together; client i's result depends on its own data and ``(seed, i)`` on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,10 +15,14 @@ from torch import Tensor, nn
 from torch.func import stack_module_state
 from tqdm import tqdm
 
+from rndcfl.clients import Client
 from rndcfl.common.errors import InputError, check_name, check_number
 from rndcfl.common.seeding import numpy_rng, torch_seeded
+from rndcfl.engine.inputs import readable, with_labels
 from rndcfl.engine.networks import device, encoder
-from rndcfl.engine.stacked import forward, side_by_side
+from rndcfl.engine.stacked import batches_from, forward
+
+LARGEST = 1e3  # of a weight; trained ones stay below 10
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class RND:
         return cls((2, 4), (32, 64), 64, "pool", steps, 128, 1e-3, 1.0, None)
 
     def check(self) -> None:
-        """Raise :class:`InputError` for values that cannot be meant."""
+        """Raise :class:`InputError` for values out of range."""
         check_name("downsample", self.downsample, ("stride", "pool"))
         for name in ("steps", "batch_size", "embedding"):
             check_number(name, getattr(self, name), 1, whole=True)
@@ -92,9 +96,9 @@ def frozen_target(shape: tuple[int, ...], rnd: RND, seed: int) -> nn.Module:
 def untrained_predictors(
     shape: tuple[int, ...], n: int, rnd: RND, seed: int, who: Sequence[int] | None = None
 ) -> Predictors:
-    """`n` predictors, number i drawn from ``(seed, i)`` alone; `who` says which (0, 1, ...)."""
+    """`n` predictors, number i drawn from ``(seed, i)`` alone; `who` are their numbers."""
     networks = []
-    for i in who or range(n):
+    for i in range(n) if who is None else who:
         with torch_seeded(seed, "predictor", i):
             networks.append(encoder(shape, rnd.predictor, rnd.embedding, rnd.downsample))
     stacked, _ = stack_module_state(networks)
@@ -122,21 +126,32 @@ class Predictors:
         """Bytes of one predictor as it is sent (float32)."""
         return sum(p[0].numel() * p.element_size() for p in self.parameters.values())
 
+    def each(self, change: Callable[[Tensor], Tensor]) -> Predictors:
+        """The predictors with every parameter [N, ...] changed."""
+        return replace(self, parameters={k: change(v) for k, v in self.parameters.items()})
+
     def only(self, who: list[int]) -> Predictors:
         """The predictors of some clients."""
-        return replace(self, parameters={k: v[who] for k, v in self.parameters.items()})
-
-    def own(self, x: Tensor) -> Tensor:
-        """Each predictor on its own batch: [N, n, *shape] -> [N, n, embedding]."""
-        return self.forward(side_by_side(list(x)) if x.ndim == 5 else x)
-
-    def all_on(self, x: Tensor) -> Tensor:
-        """All predictors on the same batch: [n, *shape] -> [N, n, embedding]."""
-        return self.forward(x)
+        return self.each(lambda p: p[who])
 
     def forward(self, x: Tensor) -> Tensor:
-        """See :func:`rndcfl.engine.stacked.forward`."""
+        """All predictors on one batch or each on its own: :func:`rndcfl.engine.stacked.forward`."""
         return forward(self.network, self.parameters, x)
+
+    def packed(self) -> np.ndarray:
+        """All parameters of each predictor in a row, float32 [N, P]."""
+        return torch.cat([p.flatten(1) for p in self.parameters.values()], 1).cpu().numpy()
+
+    def refused(self) -> dict[int, str]:
+        """Clients whose predictor no training yields, and why."""
+        usable = (np.abs(self.packed()) <= LARGEST).all(1)  # NaN fails the comparison as well
+        reason = f"predictors hold NaN, infinite or weights beyond {LARGEST:g}"
+        return {int(i): reason for i in np.flatnonzero(~usable)}
+
+    def without(self, refused: Iterable[int]) -> Predictors:
+        """The predictors, those of the clients `refused` set to zero."""
+        who = torch.tensor(list(refused), dtype=torch.long)
+        return self.each(lambda p: p.index_fill(0, who.to(p.device), 0.0)) if len(who) else self
 
 
 def train_predictors(
@@ -162,16 +177,15 @@ def train_predictors(
     """
     x, t = torch.cat(inputs), torch.cat(wanted)
     first = np.cumsum([0, *map(len, inputs[:-1])])
-    numbers = who or range(len(inputs))
+    numbers = range(len(inputs)) if who is None else who
     picks = [
         batches_of(i, len(own), rnd, seed) + start
         for i, own, start in zip(numbers, inputs, first, strict=True)
     ]
     batches = torch.from_numpy(np.stack(picks)).to(x.device)
-    parameters = {k: v.clone().requires_grad_() for k, v in predictors.parameters.items()}
-    stack = replace(predictors, parameters=parameters)
-    optimiser = torch.optim.Adam(list(parameters.values()), lr=rnd.lr, fused=True)
-    draw = _drawing(x)
+    stack = predictors.each(lambda p: p.clone().requires_grad_())
+    optimiser = torch.optim.Adam(list(stack.parameters.values()), lr=rnd.lr, fused=True)
+    draw = batches_from(x)
     for step in tqdm(range(rnd.steps), desc="predictors", leave=False, delay=2):
         index = batches[:, step]
         # Adam works element by element: the sum over clients trains each as if it were alone.
@@ -179,7 +193,7 @@ def train_predictors(
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    return replace(stack, parameters={k: v.detach() for k, v in parameters.items()})
+    return stack.each(Tensor.detach)
 
 
 def batches_of(i: int, n: int, rnd: RND, seed: int) -> np.ndarray:
@@ -188,21 +202,6 @@ def batches_of(i: int, n: int, rnd: RND, seed: int) -> np.ndarray:
     rng, total = numpy_rng(seed, "batches", i), rnd.steps * rnd.batch_size
     passes = [rng.permutation(n) for _ in range(-(-total // n))]
     return np.concatenate(passes)[:total].reshape(rnd.steps, rnd.batch_size)
-
-
-def _drawing(x: Tensor) -> Callable[[Tensor], Tensor]:
-    """A function from indices [N, n] of samples to the batches that :meth:`Predictors.forward`
-    reads. Images are picked as rows of pixels: whole rows are copied at the speed of memory."""
-    if x.ndim == 2:
-        return lambda index: x[index]
-    _, channels, height, width = x.shape
-    rows = x.permute(0, 2, 3, 1).flatten(1)
-
-    def draw(index: Tensor) -> Tensor:
-        picked = (rows.index_select(0, own).view(-1, height, width, channels) for own in index)
-        return side_by_side([batch.permute(0, 3, 1, 2) for batch in picked])
-
-    return draw
 
 
 def squared_errors(
@@ -216,7 +215,36 @@ def squared_errors(
     """
     with torch.inference_mode():
         parts = [
-            (predictors.all_on(x[k : k + chunk]) - wanted[k : k + chunk]).square().sum(-1)
+            (predictors.forward(x[k : k + chunk]) - wanted[k : k + chunk]).square().sum(-1)
             for k in range(0, len(x), chunk)
         ]
     return torch.cat(parts, 1).double().cpu().numpy()
+
+
+def used_samples(
+    client: Client,
+    i: int,
+    rnd: RND,
+    seed: int,
+    n_classes: int | None = None,
+    target_seed: int | None = None,
+) -> Tensor:
+    """Client i's samples in the order in which they are used: first to train, then to score.
+
+    With labels of `n_classes` classes if that is given; `target_seed` is the target's, if not
+    `seed`.
+    """
+    x, y = client.x, client.y
+    order = numpy_rng(seed, "samples", i).permutation(len(x))[: rnd.n_used(len(x))]
+    chosen = readable(x[order], seed if target_seed is None else target_seed)
+    if n_classes is not None:
+        assert y is not None
+        chosen = with_labels(chosen, y[order], n_classes)
+    used = torch.from_numpy(chosen).to(device())
+    return used.contiguous(memory_format=torch.channels_last) if used.ndim == 4 else used
+
+
+def embed(target: nn.Module, x: Tensor, chunk: int = 64) -> Tensor:
+    """The target's outputs on samples [n, \\*shape], [n, embedding]."""
+    with torch.no_grad():
+        return torch.cat([target(x[k : k + chunk]) for k in range(0, len(x), chunk)])

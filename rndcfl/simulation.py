@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,16 +12,15 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from rndcfl.clients import Client, Clients
+from rndcfl.clients import Clients
 from rndcfl.common.errors import InputError, check_name, check_number
-from rndcfl.common.ledger import COSTS, Ledger, Stopwatch, nbytes
+from rndcfl.common.ledger import COSTS, Ledger
 from rndcfl.common.seeding import numpy_rng
-from rndcfl.engine.local import LocalTraining, State, copy_state, evaluate_on, outputs
-from rndcfl.engine.networks import ModelFactory, build_model, device, multiply_adds
-from rndcfl.engine.together import train_clients
+from rndcfl.engine.local import LocalTraining, State, outputs
+from rndcfl.engine.networks import ModelFactory, device
 from rndcfl.fedavg import AGGREGATIONS
 from rndcfl.methods import METHODS, Method, Run
-from rndcfl.methods.base import ClientTensors, Tamper
+from rndcfl.methods.run import ClientTensors, Tamper
 
 COLUMNS = ("method", "seed", "round", "client", "group", "federation", "loss", "accuracy", *COSTS)
 
@@ -80,7 +78,7 @@ def simulate(
     ------
     InputError
         For unknown names or parameters, values out of range, clients without labels, or a
-        participation below 1 with a method that needs everybody.
+        participation below 1 with a method that needs all clients.
     """
     chosen = _method(method, method_params)
     check_number("rounds", rounds, 1, whole=True)
@@ -100,49 +98,22 @@ def simulate(
             f"method {method!r} needs all clients in every round: participation must be 1, "
             f"got {participation!r}"
         )
-    shape, n_classes = clients.input_shape, clients.n_classes
-
-    def new_model(*key: str | int) -> State:
-        return copy_state(build_model(model, shape, n_classes, seed, *key).to(device()))
-
-    network = build_model(model, shape, n_classes, seed).to(device())
-    data = [_on_device(client) for client in clients]
-    run = Run(
-        clients,
-        data,
-        seed,
-        training,
-        network,
-        labels=np.zeros(len(clients), dtype=np.int64),
-        models={0: new_model()},
-        participants=np.ones(len(clients), dtype=bool),
-        new_model=new_model,
-        model_cost=multiply_adds(network, shape, data[0].x.dtype),
-        tamper=tamper,
-    )
+    run = Run.start(clients, model, seed, training, tamper)
     rows, labels = [], []
-    each_round = (
-        tqdm(range(rounds), desc=method, leave=False, delay=2) if progress else range(rounds)
-    )
-    for r in each_round:
+    bar = tqdm(range(rounds), desc=method, leave=False, delay=2) if progress else range(rounds)
+    for r in bar:
         if stream is not None and r > 0:
             run.clients = stream.clients(r).with_test(seed=seed)
-            run.data = [_on_device(client) for client in run.clients]
+            run.data = [ClientTensors.of(client) for client in run.clients]
         share = 1.0 if chosen.needs_all(r) else participation
         run.participants = _participants(len(clients), share, seed, r)
         _move(run, chosen, chosen.assign(r, run))
-        trained = _train(run, chosen, r)
+        trained = run.train(r, chosen.traffic)
         _move(run, chosen, chosen.regroup(r, run, trained))
-        _average(run, trained, aggregation)
+        run.average(trained, aggregation)
         labels.append(run.labels)
-        rows += list(_scores(run, method, r))
-    scores = pd.DataFrame(rows)
-    spent = run.ledger.table.groupby(["round", "client"])[list(COSTS)].sum().reset_index()
-    table = scores.merge(spent, on=["round", "client"], how="left")
-    counts = [name for name in COSTS if name != "seconds"]
-    table[list(COSTS)] = table[list(COSTS)].fillna(0)
-    table[counts] = table[counts].astype(np.int64)
-    return History(table[list(COLUMNS)], np.stack(labels), run.models, network, run.ledger)
+        rows += list(run.scores(method, r))
+    return History(_table(rows, run.ledger), np.stack(labels), run.models, run.network, run.ledger)
 
 
 def _method(name: str, params: dict[str, Any]) -> Method:
@@ -155,8 +126,8 @@ def _method(name: str, params: dict[str, Any]) -> Method:
 
 
 def _for_text(clients: Clients, model: str | ModelFactory | None) -> str | ModelFactory | None:
-    """The model that was asked for, if it goes with the data: ``"gru"`` with text only."""
-    text = clients[0].x.dtype == np.int64
+    """The requested model, if it suits the data: ``"gru"`` with text only."""
+    text = clients.kind == "text"
     if callable(model) or (not text and model != "gru"):
         return model
     if not text or model not in (None, "gru"):
@@ -176,55 +147,10 @@ def _for_text(clients: Clients, model: str | ModelFactory | None) -> str | Model
     return "gru"
 
 
-def _on_device(client: Client) -> ClientTensors:
-    arrays = (client.x, client.y, client.x_test, client.y_test)
-    return ClientTensors(*(torch.from_numpy(np.array(a)).to(device()) for a in arrays))
-
-
 def _move(run: Run, method: Method, labels: np.ndarray) -> None:
     """Put the clients into these federations, each with the model that `method` gives it."""
     labels = labels.astype(np.int64)
     run.models, run.labels = method.models(labels, run), labels
-
-
-def _train(run: Run, method: Method, r: int) -> dict[int, State]:
-    """Every participant trains from its federation's model: client -> trained model."""
-    who, watch = list(map(int, np.flatnonzero(run.participants))), Stopwatch()
-    with watch.running():
-        found = train_clients(
-            run.network,
-            [run.models[run.labels[i]] for i in who],
-            [(run.data[i].x, run.data[i].y) for i in who],
-            run.training,
-            [numpy_rng(run.seed, "local training", r, i) for i in who],
-        )
-    total = sum(seen for _, seen in found)
-    sizes = np.bincount(run.labels)
-    for i, (state, seen) in zip(who, found, strict=True):
-        up, down = method.traffic(int(sizes[run.labels[i]]), nbytes(state.values()))
-        run.ledger.add(
-            "training",
-            i,
-            r,
-            bytes_up=up,
-            bytes_down=down,
-            multiply_adds=3 * seen * run.model_cost,
-            seconds=watch.seconds * seen / total,
-        )
-    trained = {i: state for i, (state, _) in zip(who, found, strict=True)}
-    if run.tamper is None:
-        return trained
-    starts = {i: run.models[run.labels[i]] for i in who}
-    return {i: run.tamper.update(i, starts[i], state) for i, state in trained.items()}
-
-
-def _average(run: Run, trained: dict[int, State], aggregation: str) -> None:
-    """Each federation takes its participants' average; without any it keeps its model."""
-    for federation in np.unique(run.labels[list(trained)]):
-        members = [i for i in trained if run.labels[i] == federation]
-        run.models[federation] = AGGREGATIONS[aggregation](
-            [trained[i] for i in members], [len(run.data[i].x) for i in members]
-        )
 
 
 def _participants(n: int, share: float, seed: int, r: int) -> np.ndarray:
@@ -235,25 +161,14 @@ def _participants(n: int, share: float, seed: int, r: int) -> np.ndarray:
     return np.argsort(np.argsort(draws)) < max(1, round(share * n))
 
 
-def _scores(run: Run, method: str, r: int) -> Iterator[dict[str, Any]]:
-    scores: dict[int, tuple[float, float]] = {}
-    for federation in map(int, np.unique(run.labels)):
-        members = np.flatnonzero(run.labels == federation)
-        tests = [(run.data[i].x_test, run.data[i].y_test) for i in members]
-        found = evaluate_on(run.network, run.models[federation], tests)
-        scores |= dict(zip(members, found, strict=True))
-    for i, client in enumerate(run.clients):
-        loss, accuracy = scores[i]
-        yield dict(
-            method=method,
-            seed=run.seed,
-            round=r,
-            client=i,
-            group=-1 if client.group is None else client.group,
-            federation=int(run.labels[i]),
-            loss=loss,
-            accuracy=accuracy,
-        )
+def _table(rows: list[dict[str, Any]], ledger: Ledger) -> pd.DataFrame:
+    """Scores of all clients in every round, and what they have cost."""
+    spent = ledger.table.groupby(["round", "client"])[list(COSTS)].sum().reset_index()
+    table = pd.DataFrame(rows).merge(spent, on=["round", "client"], how="left")
+    counts = [name for name in COSTS if name != "seconds"]
+    table[list(COSTS)] = table[list(COSTS)].fillna(0)
+    table[counts] = table[counts].astype(np.int64)
+    return table[list(COLUMNS)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,6 +23,8 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
+from rndcfl.reports import Reports
+
 POWER = 0.8  # probability with which a difference called detectable is found
 MOST_DECADES = 300.0  # smaller p-values are all the same to us
 
@@ -43,25 +45,14 @@ class ProfileTest:
     distance: np.ndarray
 
 
-def profile_test(
-    samples: np.ndarray,
-    mean: np.ndarray,
-    covariance: np.ndarray,
-    peers: np.ndarray,
-    min_effect: float = 0.0,
-    noise: np.ndarray | None = None,
-) -> ProfileTest:
+def profile_test(reports: Reports, min_effect: float = 0.0) -> ProfileTest:
     """Test for every pair of clients whether their expected profiles are `min_effect` apart.
 
     Parameters
     ----------
-    samples : number of held-out samples of each client, int64 [N], at least 2 each.
-    mean : profiles, [N, m].
-    covariance : of l(x) over each client's samples, [N, m, m].
-    peers : whose predictors make up the profile, int64 [m].
+    reports : of N clients, each with at least 2 samples. Where they have added noise to their
+        profiles, for privacy, distances are in units of sample and noise together.
     min_effect : distances up to this one are no difference.
-    noise : variance of noise that clients added to each entry of their profile, [N], for privacy;
-        distances are then in units of sample and noise together.
 
     Returns
     -------
@@ -73,8 +64,9 @@ def profile_test(
     (n - p + 1) / (n p) T^2 has the noncentral F distribution with p and n - p + 1 degrees of
     freedom and noncentrality min_effect^2 n_i n_j / (n_i + n_j).
     """
-    n = len(samples)
-    noise = np.zeros(n) if noise is None else noise
+    n, samples, peers = len(reports), reports.samples, reports.peers
+    mean, covariance = reports.profile, reports.covariance
+    noise = np.zeros(n) if reports.noise is None else reports.noise
     evidence, distance = np.zeros((n, n)), np.zeros((n, n))
     for i in range(1, n):
         sizes = profile_size(samples[i], samples[:i], len(peers))
@@ -95,22 +87,13 @@ def profile_test(
     return ProfileTest(evidence + evidence.T, distance + distance.T)
 
 
-def evidence_against(
-    samples: np.ndarray,
-    mean: np.ndarray,
-    covariance: np.ndarray,
-    of_samples: np.ndarray,
-    of_mean: np.ndarray,
-    of_covariance: np.ndarray,
-    min_effect: float = 0.0,
-) -> np.ndarray:
+def evidence_against(clients: Reports, others: Reports, min_effect: float = 0.0) -> np.ndarray:
     """The same test between each of several clients and one group (or a group of its own).
 
     Parameters
     ----------
-    samples, mean, covariance : of the clients, [c], [c, m] and [c, m, m].
-    of_samples, of_mean, of_covariance : of what they are compared with, one for all, or one each:
-        [] or [c], [m] or [c, m], [m, m] or [c, m, m].
+    clients : c of them.
+    others : what they are compared with: one report for all, or one each.
     min_effect : as for :func:`profile_test`.
 
     Returns
@@ -118,24 +101,48 @@ def evidence_against(
     float64 [c]
         -log10 of the p-value, at most 300.
     """
-    c, m = mean.shape
-    others = np.broadcast_to(of_samples, c)
-    of_mean, of_covariance = (
-        np.broadcast_to(v, (c, *v.shape[-k:])) for v, k in ((of_mean, 1), (of_covariance, 2))
-    )
-    evidence, sizes = np.zeros(c), profile_size(samples, others, m)
+    c, m = clients.profile.shape
+    n = np.broadcast_to(others.samples, c)
+    mean = np.broadcast_to(others.profile, (c, m))
+    covariance = np.broadcast_to(others.covariance, (c, m, m))
+    evidence, sizes = np.zeros(c), profile_size(clients.samples, n, m)
     for p in np.unique(sizes):
         i = np.flatnonzero(sizes == p)
         squared = _mahalanobis(
-            samples[i],
+            clients.samples[i],
+            clients.profile[i, :p],
+            clients.covariance[i, :p, :p],
+            n[i],
             mean[i, :p],
             covariance[i, :p, :p],
-            others[i],
-            of_mean[i, :p],
-            of_covariance[i, :p, :p],
         )
-        evidence[i], _ = _judged(squared, samples[i], others[i], p, min_effect)
+        evidence[i], _ = _judged(squared, clients.samples[i], n[i], p, min_effect)
     return evidence
+
+
+def adjusted(evidence: np.ndarray, n: int | None = None) -> np.ndarray:
+    """Evidence that two clients' data differ, adjusted for the number of pairs (Bonferroni).
+
+    Each p-value is multiplied by N (N - 1) / 2, so that the threshold -log10(alpha) bounds the
+    probability of any false alarm at all. Adjusted values above 1 are kept, so that the most
+    similar clients are joined first.
+
+    Parameters
+    ----------
+    evidence : -log10 p of a two-sample test per pair, [N, N], see :func:`profile_test`.
+    n : how many clients there are in all, where `evidence` is about some of them only.
+
+    Returns
+    -------
+    float64 [N, N], symmetric, zero on the diagonal.
+    """
+    itself = np.eye(len(evidence), dtype=bool)
+    return np.where(itself, 0.0, evidence - np.log10(n_pairs(n or len(evidence))))
+
+
+def n_pairs(n: int) -> int:
+    """Number of pairs of n clients, at least 1."""
+    return max(1, n * (n - 1) // 2)
 
 
 def _judged(

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from rndcfl.clients import IGNORED, Client, Clients
+from rndcfl.clients import Client, Clients
 from rndcfl.common.errors import InputError
+from rndcfl.common.metrics import IGNORED
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((6, 1, 4, 4))

@@ -4,8 +4,10 @@ import pytest
 from rndcfl.clients import Clients
 from rndcfl.common.errors import InputError
 from rndcfl.common.metrics import exact
-from rndcfl.criteria.linkage import group, log_excess, paper_dissimilarity
-from rndcfl.discovery import CRITERIA, check_discovery, discover
+from rndcfl.criteria.linkage import group
+from rndcfl.criteria.paper import READINGS, paper_dissimilarity
+from rndcfl.discovery import discover
+from rndcfl.federations import log_excess
 from rndcfl.predictors import RND
 from rndcfl.settings.partition import make_clients
 
@@ -51,7 +53,7 @@ def test_the_results_belong_together(found):
     assert (found.tolerance, found.criterion) == (None, "calibrated")
 
 
-@pytest.mark.parametrize("reading", ["mutual", "either", "average", "two_sided"])
+@pytest.mark.parametrize("reading", READINGS)
 @pytest.mark.parametrize("grouping", ["components", "cliques"])
 def test_the_papers_criterion(clients, small_rnd, reading, grouping):
     found = discover(
@@ -62,12 +64,6 @@ def test_the_papers_criterion(clients, small_rnd, reading, grouping):
     np.testing.assert_array_equal(found.labels, group(expected, 0.4, grouping))
     assert (found.tolerance, found.threshold) == (0.4, 0.4)
     assert found.criterion == f"paper_{reading}" + "_cliques" * (grouping == "cliques")
-
-
-def test_the_calibrated_criterion_keeps_strangers_apart(clients, small_rnd, monkeypatch):
-    chain = np.array([[0, 1, 9, 9], [1, 0, 2, 9], [9, 2, 0, 9], [9, 9, 9, 0.0]])
-    monkeypatch.setattr("rndcfl.criteria.judging.calibrated_dissimilarity", lambda evidence: chain)
-    assert discover(clients, alpha=0.01, rnd=small_rnd).labels.tolist() == [0, 0, 1, 2]
 
 
 def test_the_paper_scores_on_all_samples_and_the_calibrated_criterion_on_held_out_ones(
@@ -148,71 +144,6 @@ def test_global_generators_are_left_alone(
     clients, small_rnd, global_rng_untouched, criterion, tolerance
 ):
     discover(clients, criterion, tolerance, rnd=small_rnd, train_share=0.5)
-
-
-# --- what cannot be used ------------------------------------------------------------------------
-
-
-def test_criteria_of_the_contract():
-    assert CRITERIA == ("calibrated", "paper")
-
-
-@pytest.mark.parametrize(
-    "arguments, message",
-    [
-        (dict(criterion="calibrate"), "unknown criterion 'calibrate'; did you mean 'calibrated'"),
-        (dict(criterion="paper"), r"criterion 'paper' needs tolerance=epsilon"),
-        (dict(criterion="paper", tolerance="1"), "tolerance must be a number"),
-        (dict(criterion="paper", tolerance=float("nan")), "tolerance must be a number"),
-        (dict(tolerance=0.3), "criterion 'calibrated' takes no tolerance"),
-        (dict(alpha=0), "alpha must be a number from 1e-12 to 0.5, got 0"),
-        (dict(alpha=0.9), "alpha must be a number from 1e-12 to 0.5, got 0.9"),
-        (dict(reading="mutal"), "unknown reading 'mutal'; did you mean 'mutual'"),
-        (dict(grouping="clique"), "unknown grouping 'clique'; did you mean 'cliques'"),
-        (dict(step=5), "unknown parameter of discover 'step'; did you mean 'steps'"),
-        (dict(alhpa=0.1), "unknown parameter of discover 'alhpa'; did you mean 'alpha'"),
-        (dict(steps=0), "steps must be a whole number of at least 1, got 0"),
-        (dict(train_share=1.0), "scores on held-out samples; take train_share < 1"),
-        (dict(downsample="max"), "unknown downsample 'max'"),
-        (dict(seed=-1), "seed must be a whole number of at least 0, got -1"),
-        (dict(seed=0.5), "seed must be a whole number"),
-    ],
-)
-def test_unusable_arguments(clients, arguments, message):
-    with pytest.raises(InputError, match=message):
-        discover(clients, **arguments)
-
-
-def test_arguments_are_checked_before_any_work(clients):
-    assert check_discovery(clients, steps=7) == RND(steps=7)
-    assert check_discovery(clients, "paper", 0.5) == RND(train_share=1.0)
-    with pytest.raises(InputError, match="unknown downsample"):
-        check_discovery(clients, downsample="max")
-
-
-def test_the_calibrated_criterion_needs_three_samples(stripe_clients):
-    clients = Clients.from_arrays([(stripe_clients(1, n=n)[0].x, None) for n in (3, 2)])
-    with pytest.raises(InputError, match=r"client 1 has 2 samples; .* needs at least 3"):
-        discover(clients)
-
-
-@pytest.mark.parametrize(
-    "budget", [dict(train_share=0.99), dict(train_share=0.95), dict(max_samples=2)]
-)
-def test_enough_samples_must_be_left_to_test_with(stripe_clients, small_rnd, budget):
-    # Of 12 samples, 12 or 11 would train; of 2, 1: a variance needs two held out.
-    with pytest.raises(InputError, match=r"held-out|held out|to test with|to score"):
-        discover(stripe_clients(3, n=12), rnd=small_rnd, **budget)
-
-
-def test_the_papers_criterion_needs_samples_to_score_with(stripe_clients, small_rnd):
-    with pytest.raises(InputError, match=r"held-out|held out|to test with|to score"):
-        discover(stripe_clients(3, n=12), "paper", 0.5, rnd=small_rnd, train_share=0.99)
-
-
-def test_the_papers_criterion_needs_peers(clients):
-    with pytest.raises(InputError, match="criterion 'paper' needs at least 3 clients, got 2"):
-        discover(clients[:2], "paper", 0.5)
 
 
 # --- text ---------------------------------------------------------------------------------------

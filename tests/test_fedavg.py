@@ -3,8 +3,8 @@ import pytest
 import torch
 from torch import nn
 
-from rndcfl.clients import IGNORED
 from rndcfl.common.errors import InputError
+from rndcfl.common.metrics import IGNORED
 from rndcfl.engine.local import (
     LocalTraining,
     copy_state,

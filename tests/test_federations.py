@@ -5,8 +5,8 @@ from rndcfl.clients import Clients
 from rndcfl.common.errors import InputError
 from rndcfl.common.ledger import Ledger
 from rndcfl.discovery import discover
-from rndcfl.federations import Discovery
-from rndcfl.novelty import Reports
+from rndcfl.federations import Discovery, log_excess
+from rndcfl.reports import Reports
 from rndcfl.twosample import detectable
 
 D = np.array(
@@ -14,9 +14,43 @@ D = np.array(
 )
 
 
-def by_hand(labels, threshold=2.0):
-    reports = Reports(np.array([8, 8, 8, 6]), D, np.arange(4), D, np.zeros((4, 4, 4)))
-    return Discovery(np.array(labels), D, D, D, threshold, None, "by hand", reports, Ledger())
+# Rows: whose data; columns: whose predictor.
+NOVELTY = np.array([[1.0, 2.0, 4.0], [3.0, 2.0, 7.0], [6.0, 8.0, 4.0]])
+
+
+def by_hand(labels, threshold=2.0, novelty=None):
+    reports = Reports(np.array([8, 8, 8, 6]), D, np.zeros((4, 4, 4)), np.arange(4), novelty)
+    return Discovery(np.array(labels), D, threshold, None, "by hand", reports, Ledger())
+
+
+# --- log excess ---------------------------------------------------------------------------------
+
+
+def test_log_excess_by_hand():
+    excess = log_excess(NOVELTY)
+    # (log 2 + log 3 - log 1 - log 2) / 2 and so on.
+    np.testing.assert_allclose(excess[0, 1], np.log(3) / 2)
+    np.testing.assert_allclose(excess[0, 2], np.log(6) / 2)
+    np.testing.assert_allclose(excess[1, 2], np.log(7) / 2)
+    np.testing.assert_allclose(excess, excess.T)
+    np.testing.assert_allclose(excess.diagonal(), 0, atol=1e-15)
+
+
+def test_the_quality_of_predictors_and_the_difficulty_of_data_are_no_excess():
+    quality, difficulty = np.array([1.0, 5.0, 0.2]), np.array([3.0, 1.0, 0.5])
+    np.testing.assert_allclose(log_excess(np.tile(quality, (3, 1))), 0, atol=1e-12)
+    np.testing.assert_allclose(log_excess(np.outer(difficulty, quality)), 0, atol=1e-12)
+    np.testing.assert_allclose(log_excess(NOVELTY * quality), log_excess(NOVELTY), atol=1e-12)
+
+
+def test_without_novelty_there_is_no_excess():
+    bare = by_hand([0, 0, 1, 2])
+    assert bare.novelty is None and bare.excess is None
+    sent = by_hand([0, 0, 1, 2], novelty=D + 10)
+    np.testing.assert_array_equal(sent.excess, log_excess(D + 10))
+
+
+# --- who fits where -----------------------------------------------------------------------------
 
 
 def test_how_well_each_client_fits_where_it_is():
@@ -41,6 +75,9 @@ def test_a_single_federation_has_nothing_outside():
     assert table["nearest"].tolist() == [-1] * 4
     assert table["outside"].isna().all()
     assert table["margin"].tolist() == [0, 4, 2, 0]
+
+
+# --- how sure -----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -5,19 +5,12 @@ import pytest
 import torch
 
 from rndcfl.clients import Clients
+from rndcfl.common.errors import InputError
 from rndcfl.common.ledger import Ledger
 from rndcfl.common.seeding import numpy_rng
+from rndcfl.engine.inputs import spelled
 from rndcfl.engine.networks import device, multiply_adds
-from rndcfl.novelty import (
-    CHANNELS,
-    CHARACTERS,
-    exchange,
-    fit,
-    report_row,
-    scored_samples,
-    spelled,
-    with_labels,
-)
+from rndcfl.novelty import Novelty, exchange, fit, profile_peers, report, scored_samples
 from rndcfl.predictors import RND, frozen_target, train_predictors, untrained_predictors
 
 SHAPE = (1, 8, 8)
@@ -51,7 +44,7 @@ def modules_and_samples(clients, rnd, seed):
 @pytest.mark.parametrize("train_share", [1.0, 1 / 3])
 def test_novelty_is_equation_8(clients, small_rnd, train_share):
     rnd = replace(small_rnd, train_share=train_share)
-    reports = exchange(clients, rnd, 1, Ledger())
+    reports = exchange(clients, Novelty(rnd), 1, Ledger())
     target, modules, scored = modules_and_samples(clients, rnd, 1)
     assert reports.samples.tolist() == ([12] * 3 if train_share == 1 else [8] * 3)
     for i, samples in enumerate(scored):
@@ -63,7 +56,7 @@ def test_novelty_is_equation_8(clients, small_rnd, train_share):
 
 
 def test_reports_are_means_and_covariances_of_log_errors(clients, small_rnd):
-    reports = exchange(clients, small_rnd, 0, Ledger())
+    reports = exchange(clients, Novelty(small_rnd), 0, Ledger())
     assert reports.peers.tolist() == [0, 1, 2]
     target, modules, scored = modules_and_samples(clients, small_rnd, 0)
     for i, x in enumerate(scored):
@@ -73,52 +66,26 @@ def test_reports_are_means_and_covariances_of_log_errors(clients, small_rnd):
         np.testing.assert_allclose(reports.covariance[i], np.cov(logs), rtol=1e-3, atol=1e-5)
 
 
-def test_report_row_by_hand():
+def test_a_report_by_hand():
     logs = np.array([[0.0, 1, 2], [1, 1, 4], [9, 9, 9]])
-    errors, profile, covariance = report_row(np.exp(logs), np.array([0, 1]))
+    made = report(np.exp(logs), np.array([0, 1]))
     np.testing.assert_allclose(
-        errors, [(1 + np.e + np.e**2) / 3, (2 * np.e + np.e**4) / 3, np.exp(9)]
+        made.novelty, [(1 + np.e + np.e**2) / 3, (2 * np.e + np.e**4) / 3, np.exp(9)]
     )
-    np.testing.assert_allclose(profile, [1, 2])
-    np.testing.assert_allclose(covariance, [[1, 1.5], [1.5, 3]])
+    assert made.samples == 3
+    np.testing.assert_allclose(made.profile, [1, 2])
+    np.testing.assert_allclose(made.covariance, [[1, 1.5], [1.5, 3]])
 
 
 def test_above_the_largest_profile_a_sample_of_the_predictors_makes_it_up(clients, small_rnd):
-    all_, two, none = (exchange(clients, small_rnd, 0, Ledger(), m) for m in (3, 2, 0))
+    all_, two, none = (
+        exchange(clients, Novelty(small_rnd, most_peers=m), 0, Ledger()) for m in (3, 2, 0)
+    )
     assert len(two.peers) == 2 and set(two.peers) < {0, 1, 2}
     np.testing.assert_array_equal(two.profile, all_.profile[:, two.peers])
     np.testing.assert_allclose(two.covariance, all_.covariance[:, two.peers][:, :, two.peers])
     np.testing.assert_array_equal(none.novelty, all_.novelty)
     assert none.profile.shape == (3, 0) and none.covariance.shape == (3, 0, 0)
-
-
-def test_labels_become_planes_or_columns():
-    y = np.array([1, 0])
-    images = np.arange(2 * 1 * 2 * 2, dtype=np.float32).reshape(2, 1, 2, 2)
-    both = with_labels(images, y, 3)
-    assert both.shape == (2, 4, 2, 2) and both.dtype == np.float32
-    np.testing.assert_array_equal(both[:, :1], images)
-    assert (both[0, 1:] == np.array([0, 1, 0])[:, None, None]).all()
-    table = with_labels(np.zeros((2, 5), dtype=np.float32), y, 2)
-    assert table.tolist() == [[0, 0, 0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 1, 0]]
-
-
-def test_text_is_spelled_with_a_vector_for_each_character():
-    x = np.array([[5, 7, 5], [7, 0, CHARACTERS - 1]])
-    image = spelled(x, seed=3)
-    assert image.shape == (2, CHANNELS, 1, 3) and image.dtype == np.float32
-    vectors = image[:, :, 0].transpose(0, 2, 1)  # [sample, place, channel]
-    for i, j in np.ndindex(x.shape):
-        for k, m in np.ndindex(x.shape):
-            assert (vectors[i, j] == vectors[k, m]).all() == (x[i, j] == x[k, m])
-    np.testing.assert_array_equal(spelled(x[:1], seed=3), image[:1])
-    assert (spelled(x, seed=4) != image).all()
-
-
-def test_characters_are_standard_normal():
-    vectors = spelled(np.arange(4000)[None], seed=0)
-    assert abs(vectors.mean()) < 0.02 and abs(vectors.std() - 1) < 0.02
-    np.testing.assert_allclose(np.cov(vectors[0, :, 0]), np.eye(CHANNELS), atol=0.1)
 
 
 def test_text_is_spelled_alike_for_everybody(small_rnd):
@@ -133,12 +100,12 @@ def test_text_is_spelled_alike_for_everybody(small_rnd):
 
 
 def test_a_perfect_predictor_has_finite_logs():
-    row = report_row(np.array([[0.0, 1.0], [1.0, 1.0]]), np.arange(2))
-    assert all(np.isfinite(part).all() for part in row)
+    made = report(np.array([[0.0, 1.0], [1.0, 1.0]]), np.arange(2))
+    assert all(np.isfinite(part).all() for part in (made.novelty, made.profile, made.covariance))
 
 
 def test_other_clients_do_not_matter(clients, small_rnd):
-    three, two = (exchange(c, small_rnd, 0, Ledger()) for c in (clients, clients[:2]))
+    three, two = (exchange(c, Novelty(small_rnd), 0, Ledger()) for c in (clients, clients[:2]))
     np.testing.assert_allclose(two.novelty, three.novelty[:2, :2], rtol=1e-5)
     np.testing.assert_allclose(two.profile, three.profile[:2, :2], atol=1e-5)
 
@@ -146,14 +113,14 @@ def test_other_clients_do_not_matter(clients, small_rnd):
 def test_only_training_inputs_are_used(clients, small_rnd):
     bare = Clients.from_arrays([(client.x, None) for client in clients])
     np.testing.assert_array_equal(
-        exchange(bare, small_rnd, 0, Ledger()).novelty,
-        exchange(clients, small_rnd, 0, Ledger()).novelty,
+        exchange(bare, Novelty(small_rnd), 0, Ledger()).novelty,
+        exchange(clients, Novelty(small_rnd), 0, Ledger()).novelty,
     )
 
 
 def test_at_most_max_samples_are_used(clients, small_rnd):
     rnd = replace(small_rnd, max_samples=6)
-    assert exchange(clients, rnd, 0, Ledger()).samples.tolist() == [4, 4, 4]
+    assert exchange(clients, Novelty(rnd), 0, Ledger()).samples.tolist() == [4, 4, 4]
 
 
 def test_tables_are_scored_too():
@@ -162,13 +129,13 @@ def test_tables_are_scored_too():
         rng.standard_normal((200, 6)) * kept for kept in ([1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1])
     ]
     clients = Clients.from_arrays([(x, None) for x in tables])
-    novelty = exchange(clients, RND(steps=300), 0, Ledger()).novelty
+    novelty = exchange(clients, Novelty(RND(steps=300)), 0, Ledger()).novelty
     assert (novelty.diagonal() < 0.8 * novelty[[0, 1], [1, 0]]).all()
 
 
 def test_what_it_costs(clients, small_rnd):
     ledger = Ledger()
-    exchange(clients, small_rnd, 0, ledger)
+    exchange(clients, Novelty(small_rnd), 0, ledger)
     predictors = untrained_predictors(SHAPE, 3, small_rnd, 0)
     each = multiply_adds(predictors.network, SHAPE)
     target = multiply_adds(frozen_target(SHAPE, small_rnd, 0), SHAPE)
@@ -189,16 +156,16 @@ def test_what_it_costs(clients, small_rnd):
 
 def test_the_row_that_goes_up_holds_all_that_is_reported(clients, small_rnd):
     ledger = Ledger()
-    exchange(clients, small_rnd, 0, ledger)
+    exchange(clients, Novelty(small_rnd), 0, ledger)
     # Three novelties, three means, three variances and covariances each, the number of samples.
     assert ledger.total("discovery/novelty")["bytes_up"] == 3 * 8 * (3 + 3 + 6 + 1)
     ledger = Ledger()
-    exchange(clients, small_rnd, 0, ledger, max_profile=0)
+    exchange(clients, Novelty(small_rnd, most_peers=0), 0, ledger)
     assert ledger.total("discovery/novelty")["bytes_up"] == 3 * 8 * (3 + 1)
 
 
 def test_same_seed_same_bits(clients, small_rnd, global_rng_untouched):
-    a, b, c = (exchange(clients, small_rnd, seed, Ledger()).novelty for seed in (0, 0, 1))
+    a, b, c = (exchange(clients, Novelty(small_rnd), seed, Ledger()).novelty for seed in (0, 0, 1))
     np.testing.assert_array_equal(a, b)
     assert (a != c).all()
 
@@ -208,8 +175,63 @@ def test_a_client_on_its_own_machine_does_what_it_does_among_all(clients, small_
     for i, client in enumerate(clients):
         alone, [(x, wanted)] = fit({i: client}, small_rnd, 3, Ledger())
         for name, values in together.parameters.items():
-            torch.testing.assert_close(alone.parameters[name][0], values[i], atol=1e-5, rtol=1e-4)
+            torch.testing.assert_close(alone.parameters[name][0], values[i], atol=1e-6, rtol=1e-5)
         target = frozen_target(tuple(x.shape[1:]), small_rnd, 3)
         again, outputs = scored_samples(client, i, small_rnd, 3, target)
         assert torch.equal(again, x) and torch.equal(again, held_out[i][0])
         torch.testing.assert_close(outputs, wanted)
+
+
+def test_labels_are_seen_beside_the_inputs(clients, small_rnd):
+    profile = Novelty(small_rnd, labels=True)
+    predictors, held_out = profile.prepare(clients, 0, Ledger())
+    _, plain = Novelty(small_rnd).prepare(clients, 0, Ledger())
+    for (x, _), (bare, _) in zip(held_out, plain, strict=True):
+        assert x.shape[1:] == (1 + 4, 8, 8)
+        assert torch.equal(x[:, :1], bare)
+    assert profile.reports(predictors, held_out, 0, Ledger()).novelty.shape == (3, 3)
+
+
+@pytest.mark.parametrize("train_share, share", [(0.2, 0.8), (1.0, 1.0)])
+def test_the_share_that_is_looked_at_is_told(clients, small_rnd, train_share, share):
+    profile = Novelty(replace(small_rnd, train_share=train_share))
+    assert exchange(clients, profile, 0, Ledger()).share == pytest.approx(share)
+
+
+def test_peers_are_all_or_a_draw_of_them():
+    assert profile_peers(5, 0).tolist() == [0, 1, 2, 3, 4]
+    some = profile_peers(100, 0, 7)
+    assert len(set(some)) == 7 and (np.diff(some) > 0).all()
+    assert some.tolist() == profile_peers(100, 0, 7).tolist() != profile_peers(100, 1, 7).tolist()
+
+
+# --- predictors that no training yields ---------------------------------------------------------
+
+
+def exchanged(clients, profile, broken):
+    """The reports where the predictors of the clients `broken` are not a number."""
+    trained, held_out = profile.prepare(clients, 0, Ledger())
+    for i in broken:
+        trained.parameters["0.bias"][i] = np.nan
+    return profile.reports(trained, held_out, 0, Ledger())
+
+
+def test_a_predictor_of_nan_is_refused_and_in_nobodys_profile(clients, small_rnd):
+    honest = exchange(clients, Novelty(small_rnd), 0, Ledger())
+    found = exchanged(clients, Novelty(small_rnd), [1])
+    assert list(found.refused) == [1] and "NaN" in found.refused[1]
+    assert found.peers.tolist() == [0, 2]
+    np.testing.assert_array_equal(found.profile, honest.profile[:, [0, 2]])
+    np.testing.assert_array_equal(found.novelty[:, [0, 2]], honest.novelty[:, [0, 2]])
+    assert np.isfinite(found.novelty).all()  # everybody scores zeros in its place
+
+
+def test_without_a_screen_it_is_in_everybodys(clients, small_rnd):
+    found = exchanged(clients, Novelty(small_rnd, screen=False), [1])
+    assert found.refused == {} and found.peers.tolist() == [0, 1, 2]
+    assert np.isnan(found.novelty[:, 1]).all() and np.isnan(found.profile[:, 1]).all()
+
+
+def test_where_no_predictor_passes_there_is_nothing_to_compare_by(clients, small_rnd):
+    with pytest.raises(InputError, match=r"nobody's predictor can be used: .* take a smaller lr"):
+        exchanged(clients, Novelty(small_rnd), [0, 1, 2])

@@ -8,7 +8,9 @@ from torch.func import functional_call
 from rndcfl.common.errors import InputError
 from rndcfl.common.seeding import numpy_rng, torch_seeded
 from rndcfl.engine.networks import device, encoder
+from rndcfl.engine.stacked import side_by_side
 from rndcfl.predictors import (
+    LARGEST,
     RND,
     frozen_target,
     squared_errors,
@@ -41,6 +43,11 @@ def state(network):
 def assert_equal(a, b):
     assert a.keys() == b.keys()
     assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def beside(batches):
+    """Each predictor's own batch [N, n, *shape], as :meth:`Predictors.forward` reads them."""
+    return side_by_side(list(batches)) if batches.ndim == 5 else batches
 
 
 # --- the target ---------------------------------------------------------------------------------
@@ -93,7 +100,7 @@ def test_stacked_passes_equal_one_predictor_at_a_time(small_rnd, shape, downsamp
     stack = untrained_predictors(shape, 3, replace(small_rnd, downsample=downsample), 0)
     rng = np.random.default_rng(0)
     batches = torch.from_numpy(rng.random((3, 7, *shape), dtype=np.float32)).to(device())
-    own, common = stack.own(batches), stack.all_on(batches[0])
+    own, common = stack.forward(beside(batches)), stack.forward(batches[0])
     assert own.shape == common.shape == (3, 7, 8)
     for j in range(3):
         alone = {name: value[j] for name, value in stack.parameters.items()}
@@ -107,8 +114,79 @@ def test_a_stack_of_one(small_rnd, shape):
     x = torch.ones(2, *shape, device=device())
     alone = {name: value[0] for name, value in stack.parameters.items()}
     expected = functional_call(stack.network, alone, (x,))
-    torch.testing.assert_close(stack.all_on(x)[0], expected)
-    torch.testing.assert_close(stack.own(x[None])[0], expected)
+    torch.testing.assert_close(stack.forward(x)[0], expected)
+    torch.testing.assert_close(stack.forward(beside(x[None]))[0], expected)
+
+
+@pytest.mark.parametrize("n", [2, 4, 12])  # among an odd number bits differ on some processors
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 9, 11)])
+def test_alone_it_answers_and_learns_from_images_to_the_bit_as_among_several(shape, n):
+    stack = untrained_predictors(shape, n, RND(), 0)
+    rng = np.random.default_rng(0)
+    batches = torch.from_numpy(rng.random((n, 32, *shape), dtype=np.float32)).to(device())
+
+    def passed(who):
+        parameters = {k: v[who].clone().requires_grad_() for k, v in stack.parameters.items()}
+        out = replace(stack, parameters=parameters).forward(beside(batches[who]))
+        out.square().mean((1, 2)).sum().backward()
+        return [out.detach(), *(p.grad for p in parameters.values())]
+
+    together = passed(list(range(n)))
+    for i in range(n):
+        assert all(torch.equal(a[0], b[i]) for a, b in zip(passed([i]), together, strict=True))
+
+
+def test_some_of_a_stack(small_rnd):
+    stack = untrained_predictors(SHAPE, 4, small_rnd, 0)
+    some = stack.only([3, 1])
+    assert len(some) == 2
+    assert_equal(some.parameters, {name: p[[3, 1]] for name, p in stack.parameters.items()})
+
+
+def test_a_packed_stack_has_a_row_for_each(small_rnd):
+    stack = untrained_predictors(SHAPE, 3, small_rnd, 0)
+    packed = stack.packed()
+    assert packed.dtype == np.float32 and packed.nbytes == 3 * stack.bytes_each
+    for i, row in enumerate(packed):
+        expected = torch.cat([p[i].flatten() for p in stack.parameters.values()])
+        np.testing.assert_array_equal(row, expected.cpu())
+
+
+# --- what no training yields --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1.01 * LARGEST, -1.01 * LARGEST])
+@pytest.mark.parametrize("name", ["0.weight", "2.bias"])
+def test_one_such_weight_is_enough_to_be_refused(small_rnd, name, value):
+    stack = untrained_predictors(SHAPE, 3, small_rnd, 0)
+    stack.parameters[name][1].view(-1)[0] = value
+    refused = stack.refused()
+    assert list(refused) == [1] and "NaN, infinite or weights beyond 1000" in refused[1]
+
+
+def test_the_refused_are_named_in_the_order_of_their_numbers(small_rnd):
+    stack = untrained_predictors(SHAPE, 5, small_rnd, 0)
+    for i, value in ((4, np.nan), (0, 1e9), (2, np.inf)):
+        stack.parameters["0.bias"][i] = value
+    refused = stack.refused()
+    assert list(refused) == [0, 2, 4] and all(type(i) is int for i in refused)
+
+
+def test_weights_up_to_the_largest_are_accepted(small_rnd):
+    stack = untrained_predictors(SHAPE, 2, small_rnd, 0)
+    stack.parameters["0.bias"][:] = LARGEST
+    assert stack.refused() == {}
+
+
+def test_without_the_refused_the_stack_is_as_large_and_the_others_are_as_they_were(small_rnd):
+    stack = untrained_predictors(SHAPE, 3, small_rnd, 0)
+    stack.parameters["0.weight"][1] = np.nan
+    safe = stack.without(stack.refused())
+    for name, p in safe.parameters.items():
+        assert not p[1].any()
+        assert torch.equal(p[[0, 2]], stack.parameters[name][[0, 2]])
+    assert stack.parameters["0.weight"][1].isnan().all()  # what was sent is kept
+    assert safe.refused() == {} and safe.without({}) is safe
 
 
 @pytest.mark.parametrize("chunk", [4, 7, 512])

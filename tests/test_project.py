@@ -28,6 +28,7 @@ from rndcfl.common.metrics import exact
 ROOT = paths.root()
 PACKAGE = ROOT / "rndcfl"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 CONDA = {"pytorch": "torch", "matplotlib-base": "matplotlib", "seaborn-base": "seaborn"}
 
 
@@ -44,12 +45,14 @@ def tree(name):
 
 
 def named(requirements):
-    """Name -> version range."""
-    return {canonicalize_name(r.name): r.specifier for r in map(Requirement, requirements)}
+    """Name -> version range; our own extras, named among them, are left out."""
+    asked = {canonicalize_name(r.name): r.specifier for r in map(Requirement, requirements)}
+    return {name: allowed for name, allowed in asked.items() if name != PROJECT["name"]}
 
 
-DEPENDENCIES = named(PROJECT["dependencies"])
-DEV = named(PROJECT["optional-dependencies"]["dev"])
+SCIENCE = named(PROJECT["dependencies"])
+EXTRAS = {extra: named(asked) for extra, asked in PROJECT["optional-dependencies"].items()}
+INSTALLED = {**SCIENCE, **EXTRAS["book"], **EXTRAS["flower"], **EXTRAS["dev"]}  # make setup
 
 # --- environments -------------------------------------------------------------------------------
 
@@ -58,37 +61,75 @@ def test_conda_and_pip_ask_for_the_same():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     assert environment["channels"] == ["conda-forge", "nodefaults"]
     *packages, pip = environment["dependencies"]
-    assert pip == {"pip": ["-e .[flower]"]}
+    assert pip == {"pip": ["-e .[book,flower]"]}
     asked = named(packages)
     assert asked.pop("python") == SpecifierSet(PROJECT["requires-python"])
     assert asked.pop("pip") == SpecifierSet()
-    assert {CONDA.get(name, name): allowed for name, allowed in asked.items()} == DEPENDENCIES
+    asked = {CONDA.get(name, name): allowed for name, allowed in asked.items()}
+    assert asked == {**SCIENCE, **EXTRAS["book"]}
 
 
-def test_every_dependency_has_a_lower_and_an_upper_bound():
-    for name, allowed in DEPENDENCIES.items():
+def test_make_setup_installs_what_notebooks_and_tests_need():
+    assert "-c constraints.txt -e '.[dev]'" in MAKEFILE
+    assert f"{PROJECT['name']}[book,flower]" in PROJECT["optional-dependencies"]["dev"]
+
+
+@pytest.mark.parametrize("extra", [None, *EXTRAS])
+def test_every_requirement_has_a_lower_and_an_upper_bound(extra):
+    for name, allowed in (EXTRAS[extra] if extra else SCIENCE).items():
         assert {part.operator for part in allowed} == {">=", "<"}, name
+
+
+def test_what_several_extras_ask_for_has_one_range():
+    for asked in EXTRAS.values():
+        for name, allowed in asked.items():
+            assert all(allowed == other.get(name, allowed) for other in [SCIENCE, *EXTRAS.values()])
 
 
 def test_installed_versions_are_within_the_ranges():
     assert SpecifierSet(PROJECT["requires-python"]).contains(
         ".".join(map(str, sys.version_info[:3]))
     )
-    for name, allowed in DEPENDENCIES.items():
+    for name, allowed in INSTALLED.items():
         assert allowed.contains(metadata.version(name)), name
 
 
-def test_constraints_pin_everything_exactly():
+def pins():
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     lines = [line for line in lines if line.strip() and not line.startswith("#")]
     for line in lines:
         assert re.fullmatch(r"[\w.-]+==[\w.]+( *;.*)?", line), line  # no URL, no range, no path
-    pins = dict(re.match(r"([\w.-]+)==([\w.]+)", line).groups() for line in lines)
-    pins = {canonicalize_name(name): version for name, version in pins.items()}
-    assert len(pins) == len(lines)
-    assert pins["torch"] == "2.13.0"
-    for name, allowed in {**DEPENDENCIES, **DEV}.items():
-        assert allowed.contains(pins[name]), name
+    found = dict(re.match(r"([\w.-]+)==([\w.]+)", line).groups() for line in lines)
+    assert len(found) == len(lines)
+    return {canonicalize_name(name): version for name, version in found.items()}
+
+
+def test_constraints_pin_exactly_and_within_the_ranges():
+    pinned = pins()
+    assert pinned["torch"] == "2.13.0"
+    for name, allowed in INSTALLED.items():
+        assert allowed.contains(pinned[name]), name
+
+
+def needed(name, extras=()):
+    """What an installed package needs here: name -> extras asked of it."""
+    for text in metadata.requires(name) or []:
+        asked = Requirement(text)
+        if not asked.marker or any(asked.marker.evaluate({"extra": e}) for e in ["", *extras]):
+            yield canonicalize_name(asked.name), tuple(sorted(asked.extras))
+
+
+def test_constraints_pin_all_that_make_setup_brings():
+    found, todo = set(), [(PROJECT["name"], ("dev",))]
+    while todo:
+        package = todo.pop()
+        if package not in found:
+            found.add(package)
+            # torch itself says which exact builds for GPUs belong to it
+            todo += [] if package[0] == "torch" else needed(*package)
+    names = {name for name, _ in found} - {PROJECT["name"]}
+    assert len(names) > len(INSTALLED)
+    assert names - set(pins()) == set()
 
 
 # --- the package --------------------------------------------------------------------------------
@@ -172,7 +213,7 @@ def test_imports_go_down_the_list_of_rooms():
             if own in BESIDE:
                 down = other in BESIDE or FLOOR[other] <= FLOOR[BESIDE[own]]
             elif other in BESIDE:
-                down = FLOOR[own] > FLOOR["simulation"]
+                down = FLOOR[own] > FLOOR["discovery"] and own not in ("methods", "simulation")
             else:
                 down = FLOOR[other] < FLOOR[own]
             if not down:
@@ -187,6 +228,22 @@ def test_every_room_is_on_the_list():
 def test_only_the_faces_know_the_book():
     knowing = {n for n, uses in GRAPH.items() if any(room(u) == "book" for u in uses - FACES)}
     assert {name for name in knowing if not name.startswith("rndcfl.book")} == {"rndcfl.__main__"}
+
+
+def others_imported(name):
+    """Top-level names of other people's modules that a module imports, anywhere in it."""
+    nodes = list(ast.walk(tree(name)))
+    names = [a.name for n in nodes if isinstance(n, ast.Import) for a in n.names]
+    names += [n.module for n in nodes if isinstance(n, ast.ImportFrom)]
+    return {n.partition(".")[0] for n in names} - {*sys.stdlib_module_names, "rndcfl"}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_room_imports_only_what_the_package_or_its_extra_brings(name):
+    brought = {**SCIENCE, **(EXTRAS.get(room(name), {}) if name not in FACES else {})}
+    packages = metadata.packages_distributions()
+    for module in others_imported(name):
+        assert {canonicalize_name(p) for p in packages.get(module, [module])} & set(brought), module
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -218,7 +275,7 @@ def public(body):
 @pytest.mark.parametrize("name", MODULES)
 def test_everything_public_has_a_docstring(name):
     assert ast.get_docstring(tree(name))
-    module = importlib.import_module(name) if name != "rndcfl.__main__" else None
+    module = importlib.import_module(name)
     missing = []
     for node in public(tree(name).body):
         if not ast.get_docstring(node):
@@ -250,10 +307,27 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_readme_names_the_two_commands():
-    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    targets = re.findall(r"^(\w+):", MAKEFILE, re.MULTILINE)
     for command in ("reproduce", "test"):
         assert f"make {command}" in README
         assert command in targets
+
+
+def test_make_help_explains_every_target():
+    listed = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
+    explained = re.findall(r"^([a-z-]+):.* ## \w", MAKEFILE, re.MULTILINE)
+    assert sorted(" ".join(listed).split()) == sorted(explained)
+
+
+def test_pre_commit_asks_what_make_lint_asks():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    recipe = MAKEFILE.partition("\nlint:")[2].partition("\n\n")[0]
+    asked = [line.strip() for line in recipe.splitlines()[1:]]
+    # pre-commit mends, and names the files itself; make lint only asks
+    asked = [re.sub(r" (\.|--check|--verify|notebooks/\S+)(?= |$)", "", line) for line in asked]
+    entries = [hook["entry"] for hook in hooks["repos"][0]["hooks"]]
+    entries = [entry.replace(" --force-exclude", "") for entry in entries]
+    assert [line.replace("$(BIN)", ".venv/bin") for line in asked] == entries
 
 
 def test_readme_names_every_notebook_method_and_setting():

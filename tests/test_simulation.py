@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from rndcfl.clients import IGNORED, Clients
+from rndcfl.clients import Clients
 from rndcfl.common.errors import InputError
 from rndcfl.common.ledger import COSTS
-from rndcfl.common.metrics import exact, top_k
+from rndcfl.common.metrics import IGNORED, exact, top_k
 from rndcfl.engine.local import evaluate
 from rndcfl.engine.networks import build_model, device
 from rndcfl.methods import METHODS, Method

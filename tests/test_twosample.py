@@ -2,22 +2,27 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rndcfl.twosample import POWER, detectable, profile_size, profile_test, samples_needed
+from rndcfl.reports import Report, Reports
+from rndcfl.twosample import (
+    POWER,
+    adjusted,
+    detectable,
+    evidence_against,
+    n_pairs,
+    profile_size,
+    profile_test,
+    samples_needed,
+)
 
 
-def summary(logs):
-    """What clients with log errors ``logs[i]`` [m, n_i] report: samples, profiles, covariances."""
-    covariance = [np.cov(own).reshape(len(own), len(own)) for own in logs]
-    return (
-        np.array([own.shape[1] for own in logs]),
-        np.stack([own.mean(1) for own in logs]),
-        np.stack(covariance),
-    )
+def summary(logs, peers=None):
+    """What clients with log errors ``logs[i]`` [m, n_i] report."""
+    peers = np.arange(len(logs[0])) if peers is None else np.asarray(peers)
+    return Reports.of(map(Report.of, logs), len(logs), peers)
 
 
 def compared(logs, min_effect=0.0, peers=None):
-    peers = np.arange(len(logs[0])) if peers is None else np.asarray(peers)
-    return profile_test(*summary(logs), peers, min_effect)
+    return profile_test(summary(logs, peers), min_effect)
 
 
 def exchangeable(rng, n_clients=4, n_samples=30, m=None):
@@ -174,3 +179,48 @@ def test_their_own_predictors_come_first():
     for i, j in ((4, 2), (5, 0)):
         alone = compared([logs[i][[j, i]], logs[j][[j, i]]], peers=[0, 1])
         assert found.evidence[i, j] == pytest.approx(alone.evidence[0, 1])
+
+
+# --- one group at a time ------------------------------------------------------------------------
+
+
+def test_evidence_against_a_group_is_that_of_the_pair():
+    """Few samples see fewer predictors: 8 and 30 compare by the first of them only."""
+    logs = exchangeable(np.random.default_rng(0), 4, [100, 60, 8, 30], m=12)
+    logs[1] += 0.3
+    reports = summary(logs, peers=[-1] * 12)
+    pairs = profile_test(reports, 0.1).evidence
+    for j in range(4):
+        others = [i for i in range(4) if i != j]
+        found = evidence_against(reports[others], reports[[j]], 0.1)
+        np.testing.assert_allclose(found, pairs[others, j], rtol=1e-9)
+    every = evidence_against(reports, reports[[3, 2, 1, 0]], 0.1)
+    np.testing.assert_allclose(every, pairs[range(4), range(3, -1, -1)], rtol=1e-9)
+
+
+# --- noise --------------------------------------------------------------------------------------
+
+
+def test_noise_widens_the_variance_of_a_difference_by_hand():
+    """One predictor, n = 9 and 4, variance 2: T^2 = 1 / (2 (1/9 + 1/4) + 0.5 + 0.1)."""
+    samples, mean = np.array([9, 4]), np.array([[1.0], [0.0]])
+    covariance, noise = np.full((2, 1, 1), 2.0), np.array([0.5, 0.1])
+    test = profile_test(Reports(samples, mean, covariance, np.arange(1), noise=noise))
+    squared = 1 / (2 * (1 / 9 + 1 / 4) + 0.6)
+    assert test.evidence[0, 1] == pytest.approx(-np.log10(stats.f.sf(squared, 1, 11)), rel=1e-6)
+
+
+# --- many pairs ---------------------------------------------------------------------------------
+
+
+def test_each_p_value_counts_as_often_as_there_are_pairs():
+    evidence = np.array([[0, 3, 0.2], [3, 0, 5], [0.2, 5, 0]])
+    others = 1 - np.eye(3)
+    np.testing.assert_allclose(adjusted(evidence), evidence - np.log10(3) * others)
+    of_ten = adjusted(evidence, 10)  # the three are some of ten
+    np.testing.assert_allclose(of_ten, evidence - np.log10(45) * others)
+    assert adjusted(np.zeros((1, 1))).tolist() == [[0]]
+
+
+def test_number_of_pairs_by_hand():
+    assert [n_pairs(n) for n in (1, 2, 3, 10)] == [1, 1, 3, 45]

@@ -1,6 +1,6 @@
 """One kind of error for everything a user can get wrong, and one wording for it.
 
-Every message says in one line what was given, what is allowed and what to do. The command line
+Every message states in one line what was given, what is allowed and what to do. The command line
 prints it and exits with code 2.
 """
 
@@ -14,6 +14,10 @@ from typing import Any
 
 class InputError(ValueError):
     """Something the caller gave cannot be used; the message is one line, raised before any work."""
+
+
+class WireError(InputError):
+    """What was received is not what it should be; it was not used."""
 
 
 def check_name(what: str, given: Any, allowed: Iterable[str]) -> str:

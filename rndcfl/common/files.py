@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whatever ends the process that writes them."""
+"""Files that exist whole or not at all, whatever ends the process that writes them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ class WriteError(OSError):
 
 
 def cannot_write(path: Path, problem: OSError) -> WriteError:
-    """The error that says in one line what could not be written and why."""
+    """The error that states in one line what could not be written and why."""
     return WriteError(f"cannot write {path}: {problem.strerror or problem}")
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file under another name and rename it, so that it is there whole or not at all.
+    """Write a file under another name and rename it, so that it exists whole or not at all.
 
     Raises
     ------
@@ -37,6 +37,6 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what writers of the file `path` left when they were killed at it."""
+    """Remove what writers of the file `path` left behind when they were killed."""
     for partial in path.parent.glob(f".{path.name}.*"):
         partial.unlink()

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from rndcfl.clients import IGNORED
 from rndcfl.common.errors import InputError
+
+IGNORED = -100  # a label that does not count; PyTorch's losses leave it out
 
 
 def ari(groups: ArrayLike, labels: ArrayLike) -> float:
@@ -34,7 +35,7 @@ def exact(groups: ArrayLike, labels: ArrayLike) -> bool:
 def top_k(logits: ArrayLike, y: ArrayLike, k: int) -> float:
     """Share of labels [...] that are among the k largest of logits [..., classes].
 
-    Labels that are :data:`rndcfl.clients.IGNORED` are left out.
+    Labels that are :data:`IGNORED` are left out.
     """
     scores, wanted = np.asarray(logits), np.asarray(y)
     best = np.argsort(-scores, axis=-1)[..., :k]

@@ -1,8 +1,4 @@
-"""Criteria: what the clients reported -> who is compatible with whom -> federations.
-
-Pure functions of arrays. Each criterion is a symmetric dissimilarity and a threshold; federations
-are the groups that hold together below it.
-"""
+"""Linkage: a dissimilarity between clients and a threshold -> federations."""
 
 from __future__ import annotations
 
@@ -12,84 +8,7 @@ from scipy.spatial.distance import squareform
 
 from rndcfl.common.errors import check_name
 
-READINGS = ("mutual", "either", "average", "two_sided")
 GROUPINGS = {"components": "single", "cliques": "complete"}
-
-
-def log_excess(novelty: np.ndarray) -> np.ndarray:
-    """How much two clients' predictors do worse on each other's data than on their own.
-
-    e_ij = (log s_ij + log s_ji - log s_ii - log s_jj) / 2
-
-    Symmetric, zero for equal distributions, and free of scale: the quality of a predictor, which
-    shifts a whole column of s, cancels.
-
-    Parameters
-    ----------
-    novelty : s_ij, [N, N], positive.
-
-    Returns
-    -------
-    float64 [N, N]
-    """
-    logs = np.log(novelty)
-    own = np.diag(logs)
-    return (logs + logs.T - own[:, None] - own[None, :]) / 2
-
-
-def paper_dissimilarity(novelty: np.ndarray, reading: str = "mutual") -> np.ndarray:
-    """Eq. 9 as a symmetric dissimilarity: the smallest tolerance at which i and j are compatible.
-
-    The paper calls d_j compatible with d_i if s_ij <= s_ii + eps * sigma_i, with sigma_i the spread
-    of client i's scores over its peers (here: standard deviation over j != i). It does not say how
-    the two directions combine; `reading` does.
-
-    Parameters
-    ----------
-    novelty : s_ij, [N, N].
-    reading : one of :data:`READINGS`.
-
-    Returns
-    -------
-    float64 [N, N], zero on the diagonal.
-    """
-    own = np.diag(novelty)[:, None]
-    if reading == "two_sided":
-        directed = np.abs(novelty - own) / own
-        return np.maximum(directed, directed.T)
-    peers = novelty[~np.eye(len(novelty), dtype=bool)].reshape(len(novelty), -1)
-    directed = (novelty - own) / peers.std(axis=1, keepdims=True)
-    if reading == "mutual":
-        return np.maximum(directed, directed.T)
-    if reading == "either":
-        return np.minimum(directed, directed.T)
-    return (directed + directed.T) / 2
-
-
-def calibrated_dissimilarity(evidence: np.ndarray, n: int | None = None) -> np.ndarray:
-    """Evidence that two clients' data differ: -log10 of an adjusted p-value per pair.
-
-    Each p-value is multiplied by the number of pairs, N (N - 1) / 2 (Bonferroni), so that the
-    threshold -log10(alpha) bounds the probability of any false alarm at all. Adjusted values above
-    1 are kept, so that the most similar clients are joined first.
-
-    Parameters
-    ----------
-    evidence : -log10 p of a two-sample test per pair, [N, N], see
-        :func:`rndcfl.twosample.profile_test`.
-    n : how many clients there are in all, where `evidence` is about some of them only.
-
-    Returns
-    -------
-    float64 [N, N], symmetric, zero on the diagonal.
-    """
-    itself = np.eye(len(evidence), dtype=bool)
-    return np.where(itself, 0.0, evidence - np.log10(n_pairs(n or len(evidence))))
-
-
-def n_pairs(n: int) -> int:
-    """Number of pairs of n clients, at least 1."""
-    return max(1, n * (n - 1) // 2)
 
 
 def group(dissimilarity: np.ndarray, threshold: float, grouping: str = "components") -> np.ndarray:
@@ -108,12 +27,39 @@ def group(dissimilarity: np.ndarray, threshold: float, grouping: str = "componen
     int64 [N], numbered in order of first appearance.
     """
     check_name("grouping", grouping, GROUPINGS)
-    if len(dissimilarity) == 1:
+    return cluster(dissimilarity, GROUPINGS[grouping], threshold)
+
+
+def cluster(
+    dissimilarity: np.ndarray,
+    method: str,
+    threshold: float | None = None,
+    n_clusters: int | None = None,
+) -> np.ndarray:
+    """Hierarchical clustering, up to a threshold or down to a number of clusters.
+
+    Parameters
+    ----------
+    dissimilarity : symmetric [N, N]; the diagonal is ignored.
+    method : ``"single"``, ``"average"`` or ``"complete"`` linkage.
+    threshold : clusters up to and including this distance are merged; for None see `n_clusters`.
+    n_clusters : how many clusters, if there is no threshold.
+
+    Returns
+    -------
+    int64 [N], numbered in order of first appearance.
+    """
+    n = len(dissimilarity)
+    if n == 1:
         return np.zeros(1, dtype=np.int64)
-    distances = squareform(np.where(np.eye(len(dissimilarity)), 0, dissimilarity), checks=False)
+    distances = squareform(np.where(np.eye(n), 0, dissimilarity), checks=False)
     low = min(0.0, distances.min())  # SciPy wants distances that are not negative
-    tree = linkage(distances - low, GROUPINGS[grouping])
-    return in_order_of_appearance(fcluster(tree, threshold - low, "distance"))
+    tree = linkage(distances - low, method)
+    if threshold is not None:
+        return in_order_of_appearance(fcluster(tree, threshold - low, "distance"))
+    assert n_clusters is not None
+    merges = np.arange(n - 1.0)  # the first n - k of them leave k clusters, also where some tie
+    return in_order_of_appearance(fcluster(tree, n - n_clusters - 1, "monocrit", monocrit=merges))
 
 
 def in_order_of_appearance(labels: np.ndarray) -> np.ndarray:

@@ -44,9 +44,9 @@ class LocalTraining:
 
     def batches(self, n: int, rng: np.random.Generator) -> list[np.ndarray]:
         """Index batches of one round for a client of `n` samples."""
-        size = min(self.batch_size or n, n)
+        size = n if self.batch_size is None else min(self.batch_size, n)
         per_epoch = -(-n // size) - (n > size > 1 and n % size == 1)
-        steps = self.local_steps or self.local_epochs * per_epoch
+        steps = self.local_epochs * per_epoch if self.local_steps is None else self.local_steps
         epochs = -(-steps // per_epoch)
         if size == n:
             return [np.arange(n)] * steps

@@ -191,7 +191,7 @@ def build_model(
         ``(shape, n_classes) -> torch.nn.Module``.
     """
     if model is None or isinstance(model, str):
-        model = MODELS[check_name("model", model or "mlp", MODELS)]
+        model = MODELS[check_name("model", "mlp" if model is None else model, MODELS)]
     if not callable(model):
         raise InputError(f"model must be a name or a factory (shape, n_classes), got {model!r}")
     with torch_seeded(seed, "model", *key):

@@ -6,7 +6,7 @@ channels of one grouped convolution; a linear layer sees them as the batch of on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeGuard
 
 import torch
@@ -63,7 +63,7 @@ def side_by_side(batches: Sequence[Tensor]) -> Tensor:
 
 
 def forward(network: nn.Module, parameters: dict[str, Tensor], x: Tensor) -> Tensor:
-    """Outputs [N, n, outputs] of the network with everybody's weights.
+    """Outputs [N, n, outputs] of the network with the weights of each client.
 
     Parameters
     ----------
@@ -71,6 +71,11 @@ def forward(network: nn.Module, parameters: dict[str, Tensor], x: Tensor) -> Ten
     parameters : name -> tensor [N, ...].
     x : images :func:`side_by_side`, or [n, C, H, W] that all see; vectors [N, n, d] or [n, d].
     """
+    if x.ndim == 4 and len(next(iter(parameters.values()))) == 1:
+        # A convolution of one group sums in another order than one of several: beside a copy of
+        # itself a client alone gets the sums that it gets among others.
+        pair = {name: torch.cat([p, p]) for name, p in parameters.items()}
+        return forward(network, pair, torch.cat([x, x], 1))[:1]
     if x.ndim == 4:
         x = x.contiguous(memory_format=torch.channels_last)  # about twice as fast on a CPU
     for name, layer in network.named_children():
@@ -91,3 +96,20 @@ def forward(network: nn.Module, parameters: dict[str, Tensor], x: Tensor) -> Ten
         else:
             x = layer(x)
     return x
+
+
+def batches_from(x: Tensor) -> Callable[[Tensor], Tensor]:
+    """A function from indices [N, n] of samples to the batches that :func:`forward` reads.
+
+    Images are picked as rows of pixels: whole rows are copied at the speed of memory.
+    """
+    if x.ndim == 2:
+        return lambda index: x[index]
+    _, channels, height, width = x.shape
+    rows = x.permute(0, 2, 3, 1).flatten(1)
+
+    def draw(index: Tensor) -> Tensor:
+        picked = (rows.index_select(0, own).view(-1, height, width, channels) for own in index)
+        return side_by_side([batch.permute(0, 3, 1, 2) for batch in picked])
+
+    return draw

@@ -133,7 +133,7 @@ def _filled(parts: list[Tensor]) -> Tensor:
 
 
 def _step(batches: list[Batches], step: int, filler: int) -> tuple[Tensor, Tensor]:
-    """Samples of everybody's batch number `step`, and the weight of each in its client's loss.
+    """Samples of each client's batch number `step`, and the weight of each in its client's loss.
 
     Short batches are filled up with a sample of weight zero; who has finished has only those.
     """

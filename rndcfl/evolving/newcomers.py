@@ -7,7 +7,7 @@ one client and a federation. It joins the one it is least unlike, or founds its 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,10 +15,12 @@ from rndcfl.clients import Client, Clients
 from rndcfl.common.errors import InputError, check_number
 from rndcfl.common.ledger import Ledger, Stopwatch
 from rndcfl.common.seeding import numpy_rng
-from rndcfl.discovery import MIN_SAMPLES
+from rndcfl.criteria.calibrated import MIN_SAMPLES, Calibrated
+from rndcfl.engine.inputs import check_characters, readable
 from rndcfl.evolving.watching import Standing
-from rndcfl.novelty import NUMBER, check_characters, fit, readable, report_row
+from rndcfl.novelty import fit, report
 from rndcfl.predictors import Predictors, squared_errors
+from rndcfl.reports import NOTHING, Report, Reports
 from rndcfl.twosample import profile_test
 
 GONE = -1  # in labels: a client that has left
@@ -72,21 +74,21 @@ class Federations:
     def without(self, client: int) -> Federations:
         """The federations after a client has left; nothing else changes, and nothing is sent.
 
-        Its predictor goes on to represent its federation, if it did: it was sent, and says
-        nothing that it did not say before.
+        If its predictor represents the federation, it still does: it was sent before, and
+        discloses nothing new.
         """
         labels = self.labels.copy()
         labels[client] = GONE
         return Federations(self.standing, labels, self.representatives)
 
-    def place(self, newcomer: Client, alpha: float = 0.01, min_effect: float = 0.1) -> Placement:
+    def place(self, newcomer: Client, criterion: Calibrated | None = None) -> Placement:
         """Test a newcomer against each federation.
 
         Parameters
         ----------
         newcomer : it trains its predictor and scores on held-out inputs, as in a discovery.
-        alpha : probability that a client like a federation's members founds one of its own.
-        min_effect : smallest distance that counts.
+        criterion : its `alpha` is the probability that a client like a federation's members founds
+            one of its own; default ``Calibrated()``.
 
         Returns
         -------
@@ -95,12 +97,10 @@ class Federations:
         Raises
         ------
         InputError
-            For values out of range, samples of another shape, too few of them, or if all clients
-            have left.
+            For samples of another shape, too few of them, or if all clients have left.
         """
-        check_number("alpha", alpha, 1e-12, 0.5)
-        check_number("min_effect", min_effect, 0.0, 100.0)
-        if newcomer.x.dtype == np.int64:
+        criterion = criterion or Calibrated()
+        if newcomer.kind == "text":
             check_characters(0, newcomer.x)
         shape = tuple(self.standing.held_out[0][0].shape[1:])
         brought = readable(newcomer.x[:1], self.standing.seed).shape[1:]
@@ -113,14 +113,13 @@ class Federations:
         names = [int(f) for f in np.unique(self.labels) if f != GONE]
         if not names:
             raise InputError("all clients have left; there is no federation to place a newcomer in")
-        predictor, report, ledger = self._arrive(newcomer)
-        reports = [report, *(self._federation(f) for f in names)]
-        samples, profile, covariance = map(np.stack, zip(*reports, strict=True))
-        peers = np.arange(len(self.representatives))
-        test = profile_test(samples, profile, covariance, peers, min_effect)
+        predictor, own, ledger = self._arrive(newcomer)
+        rows = [own, *(self._federation(f) for f in names)]
+        reports = Reports.of(rows, len(rows), np.arange(len(self.representatives)))
+        test = profile_test(reports, criterion.min_effect)
         evidence = test.evidence[0, 1:] - np.log10(len(names))
         best = int(evidence.argmin())
-        founded = bool(evidence[best] > -np.log10(alpha))
+        founded = bool(evidence[best] > criterion.threshold)
         federation = max(names) + 1 if founded else names[best]
         return Placement(
             federation,
@@ -130,33 +129,32 @@ class Federations:
             ledger,
         )
 
-    def _arrive(
-        self, newcomer: Client
-    ) -> tuple[Predictors, tuple[int, np.ndarray, np.ndarray], Ledger]:
-        """It trains and sends its predictor, scores the representatives and sends its profile."""
+    def _arrive(self, newcomer: Client) -> tuple[Predictors, Report, Ledger]:
+        """It trains and sends its predictor, scores the representatives and sends its report."""
         ledger, watch, standing = Ledger(), Stopwatch(), self.standing
         seed = int(numpy_rng(standing.seed, "newcomer").integers(2**31))
-        own, [(x, wanted)] = fit(
-            Clients((newcomer,), 0), standing.rnd, seed, ledger, target_seed=standing.seed
-        )
-        representatives = standing.only(self.representatives.tolist())
+        only, rnd, target_seed = Clients((newcomer,), 0), standing.rnd, standing.seed
+        own, [(x, wanted)] = fit(only, rnd, seed, ledger, target_seed=target_seed)
+        representatives = standing.predictors.only(self.representatives.tolist())
         with watch.running():
-            errors = squared_errors(representatives, x, wanted)
-            _, mean, covariance = report_row(errors, np.arange(len(errors)))
-        r = len(errors)
+            made = _without_novelty(squared_errors(representatives, x, wanted))
+        r = len(self.representatives)
         ledger.add(
             "discovery/newcomer",
             0,
-            bytes_up=NUMBER * (1 + r + r * (r + 1) // 2),
+            bytes_up=made.n_bytes,
             bytes_down=r * own.bytes_each,
             multiply_adds=r * len(x) * standing.cost_each(),
             seconds=watch.seconds,
         )
-        return own, (len(x), mean, covariance), ledger
+        return own, made, ledger
 
-    def _federation(self, name: int) -> tuple[int, np.ndarray, np.ndarray]:
+    def _federation(self, name: int) -> Report:
         """All its members' held-out samples together."""
         members = np.flatnonzero(self.labels == name)
-        errors = np.hstack([self.standing.errors[i][self.representatives] for i in members])
-        _, mean, covariance = report_row(errors, np.arange(len(errors)))
-        return errors.shape[1], mean, covariance
+        errors = [self.standing.errors[i][self.representatives] for i in members]
+        return _without_novelty(np.hstack(errors))
+
+
+def _without_novelty(errors: np.ndarray) -> Report:
+    return replace(report(errors, np.arange(len(errors))), novelty=NOTHING)

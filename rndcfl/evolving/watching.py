@@ -8,7 +8,7 @@ errors have moved trains a new predictor and sends it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,20 +18,13 @@ from torch import Tensor, nn
 from rndcfl.clients import Clients
 from rndcfl.common.ledger import Ledger, Stopwatch
 from rndcfl.common.seeding import numpy_rng
-from rndcfl.criteria.judging import judge
+from rndcfl.criteria import Criterion
+from rndcfl.engine.inputs import readable
 from rndcfl.engine.networks import device, multiply_adds
-from rndcfl.federations import ProfileDiscovery
-from rndcfl.novelty import (
-    MAX_PROFILE,
-    NUMBER,
-    Reports,
-    embed,
-    fit,
-    profile_peers,
-    readable,
-    report_row,
-)
-from rndcfl.predictors import RND, Predictors, frozen_target, squared_errors
+from rndcfl.federations import Discovery
+from rndcfl.novelty import Held, fit, profile_peers, report
+from rndcfl.predictors import RND, Predictors, embed, frozen_target, squared_errors
+from rndcfl.reports import NUMBER, Reports, report_bytes
 from rndcfl.twosample import profile_test
 
 
@@ -44,7 +37,7 @@ class Standing:
     rnd : networks and budget.
     seed : of the target.
     target : the frozen target.
-    predictors : of all clients, kept by everybody.
+    predictors : of all clients, kept by each of them.
     held_out : per client the samples it scored with [n, \\*shape] and the target's outputs on them.
     errors : per client the errors of all predictors on them, float64 [N, n].
     """
@@ -53,7 +46,7 @@ class Standing:
     seed: int
     target: nn.Module
     predictors: Predictors
-    held_out: list[tuple[Tensor, Tensor]]
+    held_out: list[Held]
     errors: list[np.ndarray]
 
     @classmethod
@@ -62,20 +55,14 @@ class Standing:
         predictors, held_out = fit(clients, rnd, seed, ledger)
         target = frozen_target(tuple(held_out[0][0].shape[1:]), rnd, seed)
         standing = cls(rnd, seed, target, predictors, held_out, [np.empty(0)] * len(clients))
-        everybody = list(range(len(clients)))
-        standing._score(everybody, ledger)
+        standing._score(list(range(len(clients))), ledger)
         return standing
 
-    def discovery(
-        self, ledger: Ledger, alpha: float, min_effect: float, defence: str = "checked"
-    ) -> ProfileDiscovery:
-        """The federations by the calibrated criterion, from everybody's present reports."""
-        peers = self._peers()
-        rows = [report_row(errors, peers) for errors in self.errors]
-        samples = np.array([errors.shape[1] for errors in self.errors])
-        novelty, profile, covariance = (np.stack(part) for part in zip(*rows, strict=True))
-        reports = Reports(samples, novelty, peers, profile, covariance)
-        return judge(reports, ledger, alpha, min_effect, 1 - self.rnd.train_share, defence)
+    def discovery(self, criterion: Criterion, ledger: Ledger) -> Discovery:
+        """The federations by a criterion, from the present reports of all clients."""
+        peers, n = self._peers(), len(self.errors)
+        rows = (report(errors, peers) for errors in self.errors)
+        return criterion.judge(Reports.of(rows, n, peers, share=1 - self.rnd.train_share), ledger)
 
     def watch(self, clients: Clients, key: int, samples: int, ledger: Ledger) -> np.ndarray:
         """p-value of each client's profile on fresh samples against that on held-out ones.
@@ -95,18 +82,16 @@ class Standing:
         float64 [N]
         """
         peers = self._peers()
-        kept, p = self.only(peers.tolist()), np.ones(len(clients))
+        kept, p = self.predictors.only(peers.tolist()), np.ones(len(clients))
         for i, client in enumerate(clients):
             chosen = numpy_rng(self.seed, "watch", key, i).permutation(len(client))[:samples]
             watch = Stopwatch()
             with watch.running():
                 x = torch.from_numpy(readable(client.x[chosen], self.seed)).to(device())
                 now = squared_errors(kept, x, embed(self.target, x))
-                rows = [report_row(e, np.arange(len(e))) for e in (self.errors[i][peers], now)]
-                _, profile, covariance = (np.stack(part) for part in zip(*rows, strict=True))
-                n = np.array([self.errors[i].shape[1], len(x)])
-                test = profile_test(n, profile, covariance, np.arange(len(peers)))
-                p[i] = 10 ** -test.evidence[0, 1]
+                every = np.arange(len(peers))
+                rows = [report(errors, every) for errors in (self.errors[i][peers], now)]
+                p[i] = 10 ** -profile_test(Reports.of(rows, 2, every)).evidence[0, 1]
             each = len(peers) * self.cost_each() + self._cost(self.target)
             ledger.add("discovery/watch", i, seconds=watch.seconds, multiply_adds=len(x) * each)
         return p
@@ -116,22 +101,21 @@ class Standing:
 
         A predictor is trained from scratch: a warm start would keep what it knew of the old data.
         Only the changed ones' predictors travel; a client whose data did not move sends no
-        predictor, only what its row says of the new ones.
+        predictor, only its scores of the new ones.
         """
         seed = int(numpy_rng(self.seed, "refresh", key).integers(2**31))
         new, held_out = fit(clients, self.rnd, seed, ledger, only=changed, target_seed=self.seed)
-        parameters = {k: v.clone() for k, v in self.predictors.parameters.items()}
+        self.predictors = self.predictors.each(Tensor.clone)
         for name, values in new.parameters.items():
-            parameters[name][changed] = values
-        self.predictors = replace(self.predictors, parameters=parameters)
+            self.predictors.parameters[name][changed] = values
         for i, own in zip(changed, held_out, strict=True):
             self.held_out[i] = own
         self._score(changed, ledger)
 
     def _score(self, changed: list[int], ledger: Ledger) -> None:
-        """Everybody scores the changed predictors, the changed clients all, and reports it."""
-        n, c = len(self.held_out), len(changed)
-        new = self.only(changed)
+        """Clients score the changed predictors, changed clients all of them, and report it."""
+        n, c, peers = len(self.held_out), len(changed), self._peers()
+        new = self.predictors.only(changed)
         for i, (x, wanted) in enumerate(self.held_out):
             watch, mine = Stopwatch(), i in changed
             with watch.running():
@@ -140,23 +124,19 @@ class Standing:
                     self.errors[i] = scored
                 else:
                     self.errors[i][changed] = scored
-            m = min(n, MAX_PROFILE)
-            whole, parts = n + m + m * (m + 1) // 2 + 1, 2 * c + c * m - c * (c - 1) // 2
+            m = len(peers)
+            parts = NUMBER * (2 * c + c * m - c * (c - 1) // 2)
             ledger.add(
                 "discovery/novelty",
                 i,
                 seconds=watch.seconds,
-                bytes_up=NUMBER * (whole if mine else parts),
+                bytes_up=report_bytes(n, m) if mine else parts,
                 bytes_down=(c - mine) * self.predictors.bytes_each,
                 multiply_adds=len(scored) * len(x) * self._cost(new.network),
             )
 
     def _peers(self) -> np.ndarray:
         return profile_peers(len(self.errors), self.seed)
-
-    def only(self, who: list[int]) -> Predictors:
-        """The predictors of some clients."""
-        return self.predictors.only(who)
 
     def cost_each(self) -> int:
         """Multiply-adds of one predictor on one sample."""

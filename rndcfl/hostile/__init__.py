@@ -2,7 +2,7 @@
 
 A client sends three things, its predictor, its row of the reports and its trained model; an
 :class:`Attack` replaces any of them. Attackers here know everything, all predictors and all rows
-included, which is more than the protocol tells them: what fails against them fails against less.
+included, which is more than the protocol gives them: what fails against them fails against less.
 """
 
 from rndcfl.hostile.attackers import Attack, Attackers, one_party

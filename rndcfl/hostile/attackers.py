@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from torch import Tensor
 
 from rndcfl.clients import Clients
 from rndcfl.common.errors import InputError
 from rndcfl.engine.local import State
 from rndcfl.hostile.predictors import PredictorAttack, Scene
-from rndcfl.hostile.rows import Row, RowAttack
+from rndcfl.hostile.rows import RowAttack
 from rndcfl.hostile.updates import UpdateAttack
-from rndcfl.novelty import Reports
-from rndcfl.predictors import RND, Predictors
+from rndcfl.novelty import Novelty
+from rndcfl.predictors import Predictors
+from rndcfl.reports import Reports
 
 
 @dataclass(frozen=True)
@@ -63,32 +65,23 @@ class Attackers:
         return np.array([i for i in range(len(self.clients)) if i not in self.attacks], np.int64)
 
     def predictors(
-        self, trained: Predictors, clients: Clients, rnd: RND, seed: int, labels: bool
+        self, trained: Predictors, clients: Clients, profile: Novelty, seed: int
     ) -> Predictors:
         """The predictors that are sent in place of those `trained`."""
-        scene = Scene(trained, clients, rnd, seed, labels)
-        parameters = {name: p.clone() for name, p in trained.parameters.items()}
+        scene = Scene(trained, clients, profile, seed)
+        sent = trained.each(Tensor.clone)
         for i, attack in self.attacks.items():
             if attack.predictor is not None:
                 for name, p in attack.predictor.predictor(i, scene).items():
-                    parameters[name][i] = p
-        return replace(trained, parameters=parameters)
+                    sent.parameters[name][i] = p
+        return sent
 
     def reports(self, true: Reports) -> Reports:
         """What is reported in place of what is `true`."""
         groups = self.clients.groups
         known = np.zeros(len(self.clients), np.int64) if groups is None else groups
-        rows = [Row.of(true, i) for i in range(len(self.clients))]
-        for i, attack in self.attacks.items():
-            if attack.row is not None:
-                rows[i] = attack.row.row(i, true, known)
-        return replace(
-            true,
-            samples=np.array([row.samples for row in rows]),
-            novelty=np.stack([row.novelty for row in rows]),
-            profile=np.stack([row.profile for row in rows]),
-            covariance=np.stack([row.covariance for row in rows]),
-        )
+        lies = {i: a.row.row(i, true, known) for i, a in self.attacks.items() if a.row is not None}
+        return true.replaced(lies)
 
     def update(self, i: int, start: State, trained: State) -> State:
         """The model that client i sends in place of the one it has `trained` from `start`."""

@@ -13,8 +13,8 @@ from rndcfl.common.errors import check_name
 from rndcfl.common.ledger import Ledger
 from rndcfl.common.seeding import numpy_rng
 from rndcfl.engine.local import State
-from rndcfl.novelty import fit
-from rndcfl.predictors import RND, Predictors
+from rndcfl.novelty import Novelty, fit
+from rndcfl.predictors import Predictors
 
 
 @dataclass(frozen=True)
@@ -23,22 +23,23 @@ class Scene:
 
     trained: Predictors
     clients: Clients
-    rnd: RND
+    profile: Novelty
     seed: int
-    labels: bool
     shared: dict[str, State] = field(default_factory=dict)  # what attackers pass on to each other
 
     def train(self, i: int, data: Client | None = None, seed: int | None = None) -> State:
         """A predictor like client i's, on other data or from another seed (of the target too)."""
         members = list(self.clients)
-        members[i] = data or members[i]
-        rnd = self.rnd if data is None else replace(self.rnd, train_share=1.0, max_samples=None)
+        members[i] = members[i] if data is None else data
+        rnd = self.profile.rnd
+        if data is not None:
+            rnd = replace(rnd, train_share=1.0, max_samples=None)
         found, _ = fit(
             replace(self.clients, members=tuple(members)),
             rnd,
             self.seed if seed is None else seed,
             Ledger(),
-            self.labels,
+            self.profile.labels,
             only=[i],
         )
         return {name: p[0] for name, p in found.parameters.items()}
@@ -105,7 +106,7 @@ class Universal(PredictorAttack):
     def _trained(self, i: int, scene: Scene) -> State:
         own = scene.clients[i]
         x, y = np.concatenate([client.x for client in scene.clients]), own.y
-        if scene.labels:
+        if scene.profile.labels:
             y = np.concatenate([client.y for client in scene.clients if client.y is not None])
         if self.on == "noise":
             drawn = numpy_rng(scene.seed, "noise", i).random((len(own), *x.shape[1:]))

@@ -7,57 +7,41 @@ from typing import Protocol
 
 import numpy as np
 
-from rndcfl.novelty import Reports
+from rndcfl.reports import Report, Reports
 
 NARROW, WIDE = 1e-6, 1e6  # factors by which a liar misstates how much its errors scatter
-
-
-@dataclass(frozen=True, eq=False)
-class Row:
-    """One client's row of :class:`~rndcfl.novelty.Reports`."""
-
-    samples: int
-    novelty: np.ndarray
-    profile: np.ndarray
-    covariance: np.ndarray
-
-    @classmethod
-    def of(cls, reports: Reports, i: int) -> Row:
-        """Client i's row."""
-        parts = (reports.novelty, reports.profile, reports.covariance)
-        return cls(int(reports.samples[i]), *(part[i].copy() for part in parts))
 
 
 class RowAttack(Protocol):
     """What client i reports."""
 
-    def row(self, i: int, true: Reports, groups: np.ndarray) -> Row:
-        """Its row, from everybody's true ones and their groups, int64 [N]."""
+    def row(self, i: int, true: Reports, groups: np.ndarray) -> Report:
+        """Its row, from the true ones of all clients and their groups, int64 [N]."""
 
 
 @dataclass(frozen=True)
 class Compatible(RowAttack):
-    """Like everybody: an own score so bad, and errors so scattered, that nothing is a surprise."""
+    """Like all others: an own score so bad, and errors so scattered, that nothing is a surprise."""
 
-    def row(self, i: int, true: Reports, groups: np.ndarray) -> Row:
-        own = Row.of(true, i)
+    def row(self, i: int, true: Reports, groups: np.ndarray) -> Report:
+        own = true[i]
         own.novelty[i] = 10 * own.novelty.max()
         return replace(own, covariance=WIDE * own.covariance)
 
 
 @dataclass(frozen=True)
 class Incompatible(RowAttack):
-    """Unlike everybody: a perfect own score, and no scatter at all in very many samples."""
+    """Unlike all others: a perfect own score, and no scatter at all in very many samples."""
 
-    def row(self, i: int, true: Reports, groups: np.ndarray) -> Row:
-        own = Row.of(true, i)
+    def row(self, i: int, true: Reports, groups: np.ndarray) -> Report:
+        own = true[i]
         own.novelty[i] = own.novelty.min() / 1000
         return replace(own, samples=10**6, covariance=NARROW * own.covariance)
 
 
 @dataclass(frozen=True)
 class Twin(RowAttack):
-    """The victim's own row, with no scatter in very many samples: like the victim and nobody else.
+    """The victim's own row, with no scatter in very many samples: like the victim alone.
 
     Complete linkage joins the most similar first, the liar with its victim, and that tears the
     victim away from its peers.
@@ -65,8 +49,8 @@ class Twin(RowAttack):
 
     victim: int
 
-    def row(self, i: int, true: Reports, groups: np.ndarray) -> Row:
-        row = Row.of(true, self.victim)
+    def row(self, i: int, true: Reports, groups: np.ndarray) -> Report:
+        row = true[self.victim]
         return replace(row, samples=10**6, covariance=NARROW * row.covariance)
 
 
@@ -81,8 +65,8 @@ class Wedge(RowAttack):
     victim: int
     step: float = 0.9
 
-    def row(self, i: int, true: Reports, groups: np.ndarray) -> Row:
-        row = Row.of(true, self.victim)
+    def row(self, i: int, true: Reports, groups: np.ndarray) -> Report:
+        row = true[self.victim]
         alike = groups == groups[self.victim]
         alike[[i, self.victim]] = False
         if not alike.any() or not len(row.profile):
@@ -103,14 +87,14 @@ class Impersonate(RowAttack):
 
     victim: int
 
-    def row(self, i: int, true: Reports, groups: np.ndarray) -> Row:
-        return Row.of(true, self.victim)
+    def row(self, i: int, true: Reports, groups: np.ndarray) -> Report:
+        return true[self.victim]
 
 
 @dataclass(frozen=True)
 class Nonsense(RowAttack):
     """A row of NaN."""
 
-    def row(self, i: int, true: Reports, groups: np.ndarray) -> Row:
-        own = Row.of(true, i)
+    def row(self, i: int, true: Reports, groups: np.ndarray) -> Report:
+        own = true[i]
         return replace(own, novelty=own.novelty * np.nan, profile=own.profile * np.nan)

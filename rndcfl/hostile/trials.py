@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from torch import Tensor
 
 from rndcfl.clients import Clients
 from rndcfl.common.ledger import Ledger
-from rndcfl.criteria.judging import judge, judge_paper
-from rndcfl.criteria.robust import DEFENCES, score_checked
+from rndcfl.criteria import Calibrated, Criterion, Paper
+from rndcfl.criteria.base import DEFENCES
+from rndcfl.discovery import Discoverer
 from rndcfl.federations import Discovery
 from rndcfl.hostile.attackers import Attackers
-from rndcfl.novelty import MAX_PROFILE, fit, profile_peers, score
+from rndcfl.novelty import Held, Novelty, fit
 from rndcfl.predictors import RND, Predictors
 from rndcfl.simulation import simulate
 
@@ -30,52 +30,42 @@ class Trials:
     ----------
     clients : all of them, hostile ones included.
     seed : of the discoveries.
-    tolerance : of the paper's criterion.
-    trained : of either criterion: its budget, predictors, and what each client scores with.
+    criteria : name of the trial -> the criterion that judges.
+    trained : budget -> honest predictors, and what each client scores with.
     """
 
     clients: Clients
     seed: int
-    tolerance: float
-    trained: dict[str, tuple[RND, Predictors, list[tuple[Tensor, Tensor]]]]
+    criteria: dict[str, Criterion]
+    trained: dict[RND, tuple[Predictors, list[Held]]]
 
     @classmethod
     def start(cls, clients: Clients, seed: int, tolerance: float) -> Trials:
         """Train the honest predictors; with the paper's criterion on all samples."""
-        budgets = {PAPER: replace(RND(), train_share=1.0), "calibrated": RND()}
-        return cls(
-            clients,
-            seed,
-            tolerance,
-            {kind: (rnd, *fit(clients, rnd, seed, Ledger())) for kind, rnd in budgets.items()},
-        )
+        criteria: dict[str, Criterion] = {PAPER: Paper(tolerance, defence="none")}
+        criteria |= {defence: Calibrated(defence=defence) for defence in DEFENCES}
+        budgets = dict.fromkeys(criterion.budget for criterion in criteria.values())
+        trained = {rnd: fit(clients, rnd, seed, Ledger()) for rnd in budgets}
+        return cls(clients, seed, criteria, trained)
 
     def under(self, attackers: Attackers) -> dict[str, Discovery | None]:
         """What is found by Eq. 9 without any defence, and by the calibrated criterion with each.
 
-        None where the discovery breaks down, because somebody sent NaN.
+        None where the discovery breaks down, because a client sent NaN.
         """
         found: dict[str, Discovery | None] = {}
         with np.errstate(over="ignore", invalid="ignore"):  # that is what attackers aim at
-            for kind, (rnd, honest, held_out) in self.trained.items():
-                sent = attackers.predictors(honest, self.clients, rnd, self.seed, False)
-                for defence in (PAPER,) if kind == PAPER else DEFENCES:
-                    most, n, ledger = 0 if kind == PAPER else MAX_PROFILE, len(held_out), Ledger()
-                    if defence in ("none", PAPER):
-                        peers = profile_peers(n, self.seed, most)
-                        reports = attackers.reports(score(sent, held_out, ledger, peers))
-                    elif defence == "checked":  # and "robust", which comes next
-                        reports = attackers.reports(
-                            score_checked(sent, held_out, ledger, self.seed, most)
-                        )
+            for rnd, (honest, held_out) in self.trained.items():
+                sent = attackers.predictors(honest, self.clients, Novelty(rnd), self.seed)
+                for name, criterion in self.criteria.items():
+                    if criterion.budget != rnd:
+                        continue
+                    profile = Discoverer(criterion, rnd).profile
+                    reports = profile.reports(sent, held_out, self.seed, Ledger())
                     try:
-                        found[defence] = (
-                            judge_paper(reports, ledger, self.tolerance, defence="none")
-                            if kind == PAPER
-                            else judge(reports, ledger, 0.01, 0.1, 1 - rnd.train_share, defence)
-                        )
+                        found[name] = criterion.judge(attackers.reports(reports), Ledger())
                     except ValueError:  # of the linkage, which knows no NaN
-                        found[defence] = None
+                        found[name] = None
         return found
 
 
@@ -98,10 +88,10 @@ def honest_accuracy(
 ) -> float:
     """Mean accuracy of the honest clients after training in the federations of `labels` [N].
 
-    Attackers train and send what they will.
+    Attackers train as well, and send what their attack makes of it.
     """
     members = (replace(c, group=int(f)) for c, f in zip(attackers.clients, labels, strict=True))
-    given = replace(attackers.clients, members=tuple(members))  # so that the oracle says `labels`
+    given = replace(attackers.clients, members=tuple(members))  # so that the oracle gives `labels`
     history = simulate(
         given,
         "oracle",

@@ -1,6 +1,6 @@
 """Methods of clustered federated learning: a module each, with only what makes it different."""
 
-from rndcfl.methods.base import Method, Run
+from rndcfl.methods.base import Method
 from rndcfl.methods.cfl import CFL
 from rndcfl.methods.flhc import FLHC
 from rndcfl.methods.global_ import Global
@@ -10,6 +10,7 @@ from rndcfl.methods.oracle import Oracle
 from rndcfl.methods.pacfl import PACFL
 from rndcfl.methods.psfl import PSFL
 from rndcfl.methods.rnd import RNDMethod
+from rndcfl.methods.run import Run
 
 METHODS: dict[str, type[Method]] = {
     "local": Local,

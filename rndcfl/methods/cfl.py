@@ -6,7 +6,8 @@ import numpy as np
 
 from rndcfl.common.errors import check_number
 from rndcfl.engine.local import State
-from rndcfl.methods.base import Method, Run
+from rndcfl.methods.base import Method
+from rndcfl.methods.run import Run
 from rndcfl.methods.updates import agglomerate, distances, updates
 
 
@@ -18,7 +19,7 @@ class CFL(Method):
         || mean dW_i || < eps1   and   max || dW_i || > eps2        over the clients i in c
 
     into the two clusters that complete linkage finds with distance 1 - cos(dW_i, dW_j); it is never
-    merged again. Each half goes on from the common model plus the mean of its own updates. As in
+    merged again. Each half continues from the common model plus the mean of its own updates. As in
     the authors' code the criterion takes the plain mean; the average that follows weights clients
     by numbers of samples, as for every method here.
 

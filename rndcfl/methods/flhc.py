@@ -7,7 +7,8 @@ import numpy as np
 from rndcfl.clients import Clients
 from rndcfl.common.errors import InputError, check_name, check_number
 from rndcfl.engine.local import State
-from rndcfl.methods.base import Method, Run
+from rndcfl.methods.base import Method
+from rndcfl.methods.run import Run
 from rndcfl.methods.updates import (
     LINKAGES,
     METRICS,
@@ -20,7 +21,7 @@ from rndcfl.methods.updates import (
 
 
 class FLHC(Method):
-    """FedAvg over all clients, then, once, agglomerative clustering of everybody's update.
+    """FedAvg over all clients, then, once, agglomerative clustering of all updates.
 
     In round `warmup_rounds` (counted from 0) all clients train from the global model, also those
     that client sampling would have left out; their updates are clustered, and from the averages of

@@ -1,10 +1,11 @@
-"""Global FedAvg (McMahan et al., arXiv 1602.05629): everybody averages with everybody."""
+"""Global FedAvg (McMahan et al., arXiv 1602.05629): all clients average with each other."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from rndcfl.methods.base import Method, Run
+from rndcfl.methods.base import Method
+from rndcfl.methods.run import Run
 
 
 class Global(Method):

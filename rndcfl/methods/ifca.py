@@ -8,19 +8,20 @@ from rndcfl.clients import Clients
 from rndcfl.common.errors import InputError, check_number
 from rndcfl.common.ledger import Stopwatch, nbytes
 from rndcfl.engine.local import State, evaluate_on
-from rndcfl.methods.base import Method, Run
+from rndcfl.methods.base import Method
+from rndcfl.methods.run import Run
 
 
 class IFCA(Method):
     """k models of independent initial weights; a client joins the one of lowest training loss.
 
     Per participant and round k models travel down, one model and one number up: (k + 1) W bytes.
-    A cluster that nobody joins keeps its model. The paper averages updates uniformly; here, as for
-    every method, by numbers of samples, which is the same for clients of equal size.
+    A cluster that no client joins keeps its model. The paper averages updates uniformly; here, as
+    for every method, by numbers of samples, which is the same for clients of equal size.
 
     Parameters
     ----------
-    n_clusters : k, which IFCA must be told (the paper: 4 on rotated MNIST).
+    n_clusters : k, which IFCA needs to know (the paper: 4 on rotated MNIST).
     """
 
     def __init__(self, n_clusters: int = 4) -> None:

@@ -1,10 +1,11 @@
-"""Local training: nobody averages with anybody. The floor for all collaboration."""
+"""Local training: no client averages with another. The floor for all collaboration."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from rndcfl.methods.base import Method, Run
+from rndcfl.methods.base import Method
+from rndcfl.methods.run import Run
 
 
 class Local(Method):

@@ -7,7 +7,8 @@ import numpy as np
 from rndcfl.clients import Clients
 from rndcfl.common.errors import InputError
 from rndcfl.criteria.linkage import in_order_of_appearance
-from rndcfl.methods.base import Method, Run
+from rndcfl.methods.base import Method
+from rndcfl.methods.run import Run
 
 
 class Oracle(Method):

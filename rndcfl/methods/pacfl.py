@@ -8,7 +8,8 @@ from scipy.linalg import orth
 from rndcfl.clients import Client, Clients
 from rndcfl.common.errors import InputError, check_name, check_number
 from rndcfl.common.ledger import Stopwatch
-from rndcfl.methods.base import Method, Run
+from rndcfl.methods.base import Method
+from rndcfl.methods.run import Run
 from rndcfl.methods.updates import LINKAGES, agglomerate, check_threshold, nearest_peer_threshold
 
 
@@ -17,7 +18,7 @@ def basis(client: Client, n_vectors: int) -> np.ndarray:
 
     Parameters
     ----------
-    client : x [n, \\*shape], flattened to d inputs; y says which class.
+    client : x [n, \\*shape], flattened to d inputs; y gives the class.
     n_vectors : K, vectors per class; fewer where a class has fewer samples or inputs.
 
     Returns
@@ -91,7 +92,7 @@ class PACFL(Method):
         self.linkage = check_name("linkage", linkage, LINKAGES)
 
     def check(self, clients: Clients) -> None:
-        if clients[0].x.dtype == np.int64:
+        if clients.kind == "text":
             raise InputError("pacfl needs numbers; words [n, length] span no subspace")
 
     def assign(self, round: int, run: Run) -> np.ndarray:

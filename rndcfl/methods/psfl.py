@@ -12,7 +12,8 @@ from rndcfl.common.errors import InputError, check_number
 from rndcfl.common.ledger import Stopwatch, nbytes
 from rndcfl.common.seeding import numpy_rng
 from rndcfl.engine.local import State, evaluate_on
-from rndcfl.methods.base import Method, Run
+from rndcfl.methods.base import Method
+from rndcfl.methods.run import Run
 from rndcfl.methods.updates import check_threshold, nearest_peer_threshold
 
 
@@ -42,8 +43,8 @@ class PSFL(Method):
     named after its leader. Client sampling: participants exchange and elect among themselves, the
     others stay where they are.
 
-    Differences to the paper. There, clients talk to neighbours in space, and d adds up along paths
-    from the leader; here **everybody is everybody's neighbour**, so that the way is direct. There,
+    Differences to the paper. There, clients exchange with neighbours in space, and d adds up along
+    paths from the leader; here **all clients are neighbours**, so that the way is direct. There,
     clients blend their own model with the federation's; here, as for every method, they take the
     average. Validation data are a share of the client's own training data, which it then does not
     train on (test data are not touched).
@@ -54,7 +55,7 @@ class PSFL(Method):
 
     Per round and participant, with P of them: one model and P - 1 losses go up, P - 1 models and as
     many losses come down (W + 4 bytes on each directed edge; a model goes up once for all), and
-    validation data pass forward P - 1 times. Everybody then holds its federation's models and
+    validation data pass forward P - 1 times. Each then holds its federation's models and
     averages them itself: training costs no further bytes.
 
     Parameters

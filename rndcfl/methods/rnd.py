@@ -10,12 +10,12 @@ from rndcfl.clients import Clients
 from rndcfl.common.errors import InputError, check_name, check_number
 from rndcfl.common.ledger import Ledger
 from rndcfl.common.seeding import numpy_rng
-from rndcfl.discovery import PARAMETERS, check_discovery, discover
+from rndcfl.discovery import PARAMETERS, Discoverer
 from rndcfl.engine.local import State
 from rndcfl.evolving.watching import Standing, same_names
-from rndcfl.methods.base import Method, Run
+from rndcfl.methods.base import Method
+from rndcfl.methods.run import Run
 
-_JUDGED = {"alpha": 0.01, "min_effect": 0.1, "defence": "checked"}
 DOUBT = 0.01  # once there is an alarm, a client whose p-value is below counts as changed, too
 
 
@@ -29,7 +29,7 @@ class RNDMethod(Method):
     ----------
     criterion, tolerance, **params : as for :func:`rndcfl.discovery.discover`.
     recluster_every : the paper's tau; None (tau to infinity) discovers once.
-    on_signal : discover again when fresh samples say that a client's data have changed, and send
+    on_signal : discover again when fresh samples show that a client's data have changed, and send
         only what changed (:mod:`rndcfl.evolving.watching`). For data that change, see
         :class:`rndcfl.Drift`.
     signal_alpha : probability of a false alarm in a round, over all clients.
@@ -61,13 +61,13 @@ class RNDMethod(Method):
         own = ("recluster_every", "on_signal", "signal_alpha", "signal_samples")
         for name in params:
             check_name("parameter of method 'rnd'", name, (*own, *PARAMETERS))
+        self.how = Discoverer.of(criterion, tolerance, **params)
         self.seen: Clients | None = None
         self.every, self.on_signal = recluster_every, on_signal
         self.alarm, self.fresh = signal_alpha, signal_samples
-        self.params = dict(criterion=criterion, tolerance=tolerance, **params)
 
     def check(self, clients: Clients) -> None:
-        self.rnd = check_discovery(clients, **self.params)
+        self.how.check(clients)
 
     def assign(self, round: int, run: Run) -> np.ndarray:
         ledger = Ledger()
@@ -77,7 +77,7 @@ class RNDMethod(Method):
             labels = self._on_signal(round, run, ledger)
         elif round == 0 or (self.every is not None and round % self.every == 0):
             later = discovery_seed(run.seed, round)
-            found = discover(run.clients, seed=later, tamper=run.tamper, **self.params)
+            found = self.how.discover(run.clients, later, run.tamper)
             ledger, labels = found.ledger, found.labels
         else:
             return run.labels
@@ -89,7 +89,7 @@ class RNDMethod(Method):
 
     def _on_signal(self, round: int, run: Run, ledger: Ledger) -> np.ndarray:
         if round == 0:
-            self.standing = Standing.start(run.clients, self.rnd, run.seed, ledger)
+            self.standing = Standing.start(run.clients, self.how.rnd, run.seed, ledger)
         elif run.clients is self.seen:  # nothing new has come in
             return run.labels
         else:
@@ -101,8 +101,7 @@ class RNDMethod(Method):
             changed = alarmed | (again < DOUBT)
             self.standing.refresh(run.clients, np.flatnonzero(changed).tolist(), round, ledger)
         self.seen = run.clients
-        judged = {k: self.params.get(k, v) for k, v in _JUDGED.items()}
-        return self.standing.discovery(ledger, **judged).labels
+        return self.standing.discovery(self.how.criterion, ledger).labels
 
 
 def discovery_seed(seed: int, round: int) -> int:

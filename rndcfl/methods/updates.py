@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from rndcfl.common.errors import check_number
-from rndcfl.criteria.linkage import in_order_of_appearance
+from rndcfl.criteria.linkage import cluster
 from rndcfl.engine.local import State
-from rndcfl.methods.base import Run
+from rndcfl.methods.run import Run
 
 METRICS = ("l1", "l2", "cosine")
 LINKAGES = ("single", "average", "complete")
@@ -25,7 +25,7 @@ def updates(run: Run, trained: dict[int, State]) -> np.ndarray:
     Returns
     -------
     float32 [participants, P], in the order of `trained`; parameters only, no buffers. Zero where
-    training has diverged, which is no reason to stop.
+    training has diverged, so that a run does not stop there.
     """
     names = [name for name, _ in run.network.named_parameters()]
 
@@ -66,22 +66,16 @@ def agglomerate(
     -------
     int64 [m], numbered in order of first appearance.
     """
-    if len(dissimilarity) == 1:
-        return np.zeros(1, dtype=np.int64)
-    from sklearn.cluster import AgglomerativeClustering
-
-    tree = AgglomerativeClustering(
-        n_clusters, metric="precomputed", linkage=linkage, distance_threshold=threshold
-    )
-    return in_order_of_appearance(tree.fit(dissimilarity).labels_)
+    below = None if threshold is None else np.nextafter(threshold, -np.inf)
+    return cluster(dissimilarity, linkage, below, n_clusters)
 
 
 def nearest_peer_threshold(dissimilarity: np.ndarray, factor: float) -> float:
     """`factor` times the median distance of a client [m, m] to the peer that is nearest to it.
 
-    Our rule for methods whose papers give a threshold for their own data only. Where everybody has
-    at least one peer of its kind, the nearest peer tells how far apart clients of one distribution
-    are, in whatever units; `factor` is how much farther they may be and still belong together.
+    Our rule for methods whose papers give a threshold for their own data only. Where each client
+    has a peer of its kind, the nearest peer shows how far apart clients of one distribution are, in
+    whatever units; `factor` is how much farther they may be and still belong together.
     """
     others = np.where(np.eye(len(dissimilarity), dtype=bool), np.inf, dissimilarity)
     return factor * float(np.median(others.min(axis=1)))

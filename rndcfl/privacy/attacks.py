@@ -7,7 +7,7 @@ second knows how hard a sample is (calibration as in Watson et al., arXiv 2111.0
     calibrated   mean over peers j of i's group of log ||f_j(x) - f(x)||^2, minus the victim's own
 
 *Reconstruction*: gradient descent on an input until the predictor knows it best. Both are attacks
-by somebody who holds the predictors, as every participant does. Better ones may exist: what these
+by one who holds the predictors, as every participant does. Better ones may exist: what these
 find is a lower bound of what is disclosed.
 """
 
@@ -24,10 +24,9 @@ from torch import Tensor, nn
 from rndcfl.clients import Clients
 from rndcfl.common.errors import InputError
 from rndcfl.common.ledger import Ledger
-from rndcfl.novelty import embed, fit, used_samples
-from rndcfl.predictors import RND, Predictors, frozen_target, squared_errors
+from rndcfl.novelty import fit
+from rndcfl.predictors import RND, Predictors, embed, frozen_target, squared_errors, used_samples
 from rndcfl.privacy.promise import Privacy
-from rndcfl.privacy.reports import private_fit
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +53,8 @@ def expose(clients: Clients, rnd: RND, seed: int, privacy: Privacy | None = None
     Raises
     ------
     InputError
-        Where all samples train and none are left to compare with, or for a `privacy` that cannot
-        be meant.
+        Where all samples train and none are left to compare with, or for a `privacy` out of
+        range.
     """
     if any(rnd.n_scored(len(c)) == 0 or rnd.train_share == 1 for c in clients):
         raise InputError("membership is measured against held-out samples; take train_share < 1")
@@ -63,10 +62,10 @@ def expose(clients: Clients, rnd: RND, seed: int, privacy: Privacy | None = None
         predictors, _ = fit(clients, rnd, seed, Ledger())
     else:
         privacy.check()
-        predictors, _ = private_fit(clients, rnd, seed, Ledger(), privacy, privacy.secret())
+        predictors, _ = privacy.profile(rnd).prepare(clients, seed, Ledger())
     members, others = [], []
     for i, client in enumerate(clients):
-        x, cut = used_samples(client, i, rnd, seed, seed), rnd.n_train(len(client))
+        x, cut = used_samples(client, i, rnd, seed), rnd.n_train(len(client))
         n = min(cut, len(x) - cut)
         members.append(x[:n])
         others.append(x[cut : cut + n])
@@ -75,7 +74,7 @@ def expose(clients: Clients, rnd: RND, seed: int, privacy: Privacy | None = None
 
 
 def membership(exposed: Exposed, groups: np.ndarray) -> pd.DataFrame:
-    """How well each attack tells a client's training samples from its other ones.
+    """How well each attack separates a client's training samples from its other ones.
 
     Parameters
     ----------
@@ -129,7 +128,7 @@ def reconstruct(
     """Images that the victim's predictor knows best: gradient descent from `start`.
 
     Minimises log ||f_i(x) - f(x)||^2 / ||f(x)||^2 within [0, 1] (the plain error is least for an
-    empty image, of which target and predictor say next to nothing), plus `smooth` times the mean
+    empty image, to which target and predictor hardly respond), plus `smooth` times the mean
     absolute difference of neighbouring pixels: the attacker knows what images are like.
 
     Parameters
@@ -147,7 +146,7 @@ def reconstruct(
 
     def relative(x: Tensor) -> Tensor:
         wanted = exposed.target(x)
-        return (predictor.all_on(x)[0] - wanted).square().sum(1) / wanted.square().sum(1)
+        return (predictor.forward(x)[0] - wanted).square().sum(1) / wanted.square().sum(1)
 
     for _ in range(steps):
         optimiser.zero_grad()

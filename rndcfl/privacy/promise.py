@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
 
 from rndcfl.common.errors import check_number
+from rndcfl.common.ledger import Ledger, Stopwatch
+from rndcfl.common.seeding import numpy_rng
+from rndcfl.engine.networks import multiply_adds
 from rndcfl.federations import CLEAR, Discovery, ProfileDiscovery
-from rndcfl.predictors import RND
+from rndcfl.novelty import Held, fit, profile_peers
+from rndcfl.predictors import RND, Predictors, squared_errors
 from rndcfl.privacy.accountant import noise_for
+from rndcfl.privacy.reports import bounded, log_errors, private_report
+from rndcfl.privacy.training import train_privately
+from rndcfl.reports import Reports
 
 # Noise asks for few, large steps on much data: half of the samples train, and none is left out.
 PRIVATE = RND(steps=60, lr=1e-2, train_share=0.5, max_samples=None)
@@ -18,7 +29,7 @@ PRIVATE = RND(steps=60, lr=1e-2, train_share=0.5, max_samples=None)
 class Privacy:
     """What a private discovery promises, and how.
 
-    Anybody who sees all that one client sends, in one discovery, can tell whether a sample was
+    An observer of all that one client sends, in one discovery, can decide whether a sample was
     among its data only as well as (epsilon, delta) allows, whatever else they know. Each sample
     either trains or scores, never both, so that each part may spend the whole promise. The
     *number* of a client's samples is no secret. Replacing a sample by another is two changes:
@@ -31,7 +42,7 @@ class Privacy:
     clip : C, largest norm of one sample's gradient (of the mean squared error).
     rate : q, share of the training samples that a step takes; ``RND.batch_size`` is not used.
     noise_seed : None draws noise and batches from the operating system's entropy, as a deployment
-        must: with a seed that somebody knows or reuses, nothing is private. A number is for
+        must: with a seed that is known or used again, nothing is private. A number is for
         studies, which must give the same result twice.
     """
 
@@ -42,7 +53,7 @@ class Privacy:
     noise_seed: int | None = None
 
     def check(self) -> None:
-        """Raise :class:`InputError` for values that cannot be meant."""
+        """Raise :class:`InputError` for values out of range."""
         check_number("epsilon", self.epsilon, 0.01, 1000.0)
         check_number("delta", self.delta, 1e-15, 0.1)
         check_number("clip", self.clip, 1e-6, 1e6)
@@ -58,6 +69,86 @@ class Privacy:
         """The seed of everything that must not be known: as given, or fresh."""
         return secrets.randbits(128) if self.noise_seed is None else self.noise_seed
 
+    @property
+    def budget(self) -> RND:
+        """Networks and budget where the user names none."""
+        return PRIVATE
+
+    def profile(self, rnd: RND, labels: bool = False) -> PrivateNovelty:
+        """What clients are compared by in one discovery."""
+        return PrivateNovelty(rnd, self, self.secret(), labels)
+
+    def promise(self, found: Discovery) -> PrivateDiscovery:
+        """The discovery with the promise that it keeps."""
+        return PrivateDiscovery(**vars(found), privacy=self)
+
+
+@dataclass(frozen=True)
+class PrivateNovelty:
+    """As :class:`rndcfl.novelty.Novelty`, with private predictors and private reports.
+
+    ``novelty`` is computed from the private reports: the geometric mean of the relative errors
+    (those cut off count as cut off); nan where a peer is not in the profile. ``profile`` and
+    ``covariance`` are of v (:mod:`rndcfl.privacy.reports`).
+
+    Parameters
+    ----------
+    rnd : networks and budget.
+    privacy : the promise.
+    secret : seed of everything that must not be known.
+    labels : let predictors see labels too.
+    """
+
+    rnd: RND
+    privacy: Privacy
+    secret: int
+    labels: bool = False
+
+    def prepare(self, clients: Any, seed: int, ledger: Ledger) -> tuple[Predictors, list[Held]]:
+        """All train and send their private predictors."""
+        privacy, rate = self.privacy, self.privacy.rate
+        noise = privacy.noise_of_steps(self.rnd.steps)
+
+        def train(inputs: Any, wanted: Any, start: Predictors, rnd: RND, *_: Any) -> Predictors:
+            how = dict(noise=noise, clip=privacy.clip, rate=rate)
+            return train_privately(inputs, wanted, start, rnd, self.secret, **how)
+
+        seen = partial(_taken, rate=rate)
+        return fit(clients, self.rnd, seed, ledger, self.labels, train=train, samples_seen=seen)
+
+    def reports(
+        self, shared: Predictors, held_out: list[Held], seed: int, ledger: Ledger
+    ) -> Reports:
+        """Each client scores the predictors of the profile and adds its noise."""
+        n = len(held_out)
+        peers = profile_peers(n, seed)
+        one_pass = multiply_adds(shared.network, tuple(held_out[0][0].shape[1:]))
+        in_profile, rows = shared.only(peers.tolist()), []
+        for i, (x, wanted) in enumerate(held_out):
+            watch = Stopwatch()
+            with watch.running():
+                errors = squared_errors(in_profile, x, wanted)
+                scale = wanted.double().square().sum(1).cpu().numpy()
+                rng = numpy_rng(self.secret, "private row", i)
+                v = bounded(errors, scale)
+                rows.append(private_report(v, self.privacy.epsilon, self.privacy.delta, rng))
+            ledger.add(
+                "discovery/novelty",
+                i,
+                bytes_up=rows[-1].n_bytes,
+                bytes_down=(n - 1) * shared.bytes_each,
+                multiply_adds=len(peers) * len(x) * one_pass,
+                seconds=watch.seconds,
+            )
+        novelty = np.full((n, n), np.nan)
+        novelty[:, peers] = np.exp(log_errors(np.stack([row.profile for row in rows])))
+        return Reports.of(rows, n, peers, novelty=novelty, share=1 - self.rnd.train_share)
+
+
+def _taken(n: int, rate: float) -> int:
+    """How many of `n` training samples a step takes on average."""
+    return round(rate * n)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PrivateDiscovery(ProfileDiscovery):
@@ -65,7 +156,7 @@ class PrivateDiscovery(ProfileDiscovery):
 
     ``distance`` and ``detectable`` are in units of sample and noise together: the more noise, the
     smaller a distance. ``novelty`` is computed from what is private, see
-    :func:`~rndcfl.privacy.reports.private_exchange`.
+    :class:`PrivateNovelty`.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Differentially private predictors: what a predictor says hardly depends on any one sample.
+"""Differentially private predictors: what a predictor gives away hardly depends on any one sample.
 
 DP-SGD (Abadi et al., arXiv 1607.00133), with Adam to follow the noisy gradients. In every step each
 of a client's n training samples takes part with probability q; every sample's gradient is scaled
@@ -13,8 +13,6 @@ usual library, wraps one module, optimiser and loader at a time; a stack of N wo
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -24,7 +22,6 @@ from tqdm import tqdm
 from rndcfl.common.errors import InputError
 from rndcfl.common.seeding import numpy_rng
 from rndcfl.predictors import RND, Predictors
-from rndcfl.privacy.promise import Privacy
 
 
 def train_privately(
@@ -32,9 +29,11 @@ def train_privately(
     wanted: list[Tensor],
     predictors: Predictors,
     rnd: RND,
-    privacy: Privacy,
     secret: int,
-    noise: float | None = None,
+    *,
+    noise: float,
+    clip: float,
+    rate: float,
 ) -> Predictors:
     """Train predictor i on client i's samples with differential privacy, all at once.
 
@@ -43,36 +42,34 @@ def train_privately(
     inputs, wanted, predictors : as for :func:`rndcfl.predictors.train_predictors`.
     rnd : `steps` and `lr` are read.
     secret : seed of batches and noise; client i's derive from ``(secret, i)`` alone.
-    noise : z, if it is not to be what `privacy` needs (0 for comparison: nothing is promised).
+    noise : z; with 0, for comparison, nothing is promised.
+    clip : C.
+    rate : q.
 
     Raises
     ------
     InputError
         If a sample's gradient is not finite, see :func:`clipped_sums`.
     """
-    z = privacy.noise_of_steps(rnd.steps) if noise is None else noise
     x, t, sizes = torch.cat(inputs), torch.cat(wanted), [len(own) for own in inputs]
     first = np.cumsum([0, *sizes[:-1]])
     rngs = [numpy_rng(secret, "private training", i) for i in range(len(inputs))]
-    parameters = {k: v.clone() for k, v in predictors.parameters.items()}
-    stack = replace(predictors, parameters=parameters)
-    optimiser = torch.optim.Adam(list(parameters.values()), lr=rnd.lr)
-    expected = privacy.rate * torch.tensor(sizes, device=x.device)
+    stack = predictors.each(Tensor.clone)
+    optimiser = torch.optim.Adam(list(stack.parameters.values()), lr=rnd.lr)
+    expected = rate * torch.tensor(sizes, device=x.device)
     for _ in tqdm(range(rnd.steps), desc="private predictors", leave=False, delay=2):
-        taken = [
-            np.flatnonzero(rng.random(n) < privacy.rate) for rng, n in zip(rngs, sizes, strict=True)
-        ]
+        taken = [np.flatnonzero(rng.random(n) < rate) for rng, n in zip(rngs, sizes, strict=True)]
         index, there = _side_by_side([k + f for k, f in zip(taken, first, strict=True)])
         index, there = index.to(x.device), there.to(x.device)
-        sums = clipped_sums(stack, x[index], t[index], there, privacy.clip)
-        for k, parameter in parameters.items():
+        sums = clipped_sums(stack, x[index], t[index], there, clip)
+        for k, parameter in stack.parameters.items():
             drawn = np.stack(
                 [rng.standard_normal(parameter.shape[1:], dtype=np.float32) for rng in rngs]
             )
-            noisy = sums[k] + z * privacy.clip * torch.from_numpy(drawn).to(x.device)
+            noisy = sums[k] + noise * clip * torch.from_numpy(drawn).to(x.device)
             parameter.grad = noisy / expected.view(-1, *[1] * (parameter.ndim - 1))
         optimiser.step()
-    return replace(stack, parameters={k: v.detach() for k, v in parameters.items()})
+    return stack.each(Tensor.detach)
 
 
 def clipped_sums(

@@ -1,6 +1,6 @@
-"""Discovery among thousands: everybody is looked at through the same few predictors.
+"""Discovery among thousands: all clients are compared through the same few predictors.
 
-A few clients drawn at random, the *landmarks*, train a predictor; these go to everybody. A client
+A few clients drawn at random, the *landmarks*, train a predictor; these go to all clients. A client
 scores them on its samples and reports the profile of :mod:`rndcfl.twosample`. Its traffic and its
 work do not depend on how many clients there are, and the server compares clients with federations
 instead of all with all (:mod:`rndcfl.scale.grouping`).
@@ -8,32 +8,23 @@ instead of all with all (:mod:`rndcfl.scale.grouping`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
 from tqdm import tqdm
 
 from rndcfl.clients import Client
 from rndcfl.common.errors import InputError, check_name, check_number
 from rndcfl.common.ledger import Ledger, Stopwatch
-from rndcfl.discovery import MIN_SAMPLES
+from rndcfl.criteria.calibrated import MIN_SAMPLES, Calibrated
+from rndcfl.engine.inputs import check_characters
 from rndcfl.engine.networks import multiply_adds
-from rndcfl.novelty import (
-    MAX_PROFILE,
-    NUMBER,
-    SEED_BYTES,
-    check_characters,
-    embed,
-    fit,
-    profile_peers,
-    report_row,
-    used_samples,
-)
-from rndcfl.predictors import RND, frozen_target, squared_errors
-from rndcfl.scale.grouping import Profiles, group_profiles, n_tests
+from rndcfl.novelty import MAX_PROFILE, SEED_BYTES, Held, exchange, fit, profile_peers, report
+from rndcfl.predictors import RND, Predictors, embed, frozen_target, squared_errors, used_samples
+from rndcfl.reports import NOTHING, Report, Reports
+from rndcfl.scale.grouping import group_reports, n_tests
 from rndcfl.twosample import detectable
 
 SERVER = -1  # in the ledger
@@ -47,17 +38,16 @@ class ScaleDiscovery:
     Attributes
     ----------
     labels : federation of each client, int64 [N], numbered in order of first appearance.
-    landmarks : clients whose predictors went to everybody, int64 [m].
-    profiles : what all clients reported.
-    alpha, min_effect : as given.
+    landmarks : clients whose predictors went to all, int64 [m].
+    reports : what all clients reported.
+    criterion : the level and the smallest effect.
     ledger : bytes, multiply-adds and seconds of the discovery.
     """
 
     labels: np.ndarray
     landmarks: np.ndarray
-    profiles: Profiles
-    alpha: float
-    min_effect: float
+    reports: Reports
+    criterion: Calibrated
     ledger: Ledger
 
     @property
@@ -67,14 +57,15 @@ class ScaleDiscovery:
 
     @property
     def detectable(self) -> float:
-        """The smallest distance at which two typical clients would be told apart.
+        """The smallest distance at which two typical clients would be found to differ.
 
         With probability .8, for clients of the median number of samples; later clients meet whole
-        federations and are told from them at less.
+        federations, and differ from them significantly at less.
         """
-        n, level = self.profiles.samples, self.alpha / n_tests(len(self.labels))
+        n, level = self.reports.samples, self.criterion.alpha / n_tests(len(self.labels))
         typical = np.array([int(np.median(n))])
-        return float(detectable(typical, typical, len(self.landmarks), level, self.min_effect)[0])
+        least = self.criterion.min_effect
+        return float(detectable(typical, typical, len(self.landmarks), level, least)[0])
 
     def __repr__(self) -> str:
         return (
@@ -100,12 +91,12 @@ def discover_at_scale(
     Parameters
     ----------
     clients : who takes part; :class:`rndcfl.Clients`, or any sequence that makes a client when it
-        is asked for it, such as :class:`rndcfl.scale.lazy_clients.Drawn`. Only inputs are looked
-        at.
-    landmarks : m, predictors that everybody scores. They are drawn at random; more of them see
+        is asked for it, such as :class:`rndcfl.scale.lazy_clients.Drawn`. Only inputs are
+        used.
+    landmarks : m, predictors that all clients score. They are drawn at random; more of them see
         more differences, and a report grows with m^2 / 2.
     seed : of the target, the landmarks and everything else that is random.
-    alpha : probability of splitting off anybody when all clients are alike.
+    alpha : probability of splitting off any client when all are alike.
     min_effect : smallest distance that counts, in standard deviations of a sample's log errors.
     rnd : networks and budget; default ``RND()``.
     **budget : single fields of :class:`~rndcfl.predictors.RND`, e.g. ``steps=300``.
@@ -127,67 +118,85 @@ def discover_at_scale(
     >>> discover_at_scale(clients).n_federations
     8
     """
-    rnd = _checked(clients, landmarks, seed, alpha, min_effect, rnd, budget)
+    criterion = Calibrated(alpha, min_effect)
+    rnd = _checked(clients, landmarks, seed, criterion, rnd, budget)
     ledger = Ledger()
-    owners = profile_peers(len(clients), seed, landmarks)
-    profiles = _reports(clients, owners, rnd, seed, ledger)
+    reports = exchange(clients, Landmarks(rnd, landmarks), seed, ledger)
     watch = Stopwatch()
     with watch.running():
-        labels = group_profiles(profiles, owners, alpha, min_effect)
+        labels = group_reports(reports, criterion)
     ledger.add("discovery/grouping", SERVER, seconds=watch.seconds)
-    return ScaleDiscovery(labels, owners, profiles, alpha, min_effect, ledger)
+    return ScaleDiscovery(labels, reports.peers, reports, criterion, ledger)
 
 
-def _reports(
-    clients: Sequence[Client], owners: np.ndarray, rnd: RND, seed: int, ledger: Ledger
-) -> Profiles:
-    """Landmarks train; then one client after the other scores them, and is let go of again."""
-    predictors, held_out = fit(clients, rnd, seed, ledger, only=owners.tolist())
-    kept = dict(zip(owners.tolist(), held_out, strict=True))
-    shape, m = tuple(held_out[0][0].shape[1:]), len(owners)
-    target = frozen_target(shape, rnd, seed)
-    costs = multiply_adds(target, shape), m * multiply_adds(predictors.network, shape)
-    n = len(clients)
-    samples, mean = np.empty(n, dtype=np.int64), np.empty((n, m))
-    covariance = np.empty((n, m, m))
-    for i in tqdm(range(n), desc="clients", leave=False, delay=2):
-        watch, mine = Stopwatch(), i in kept
-        with watch.running():
-            x, wanted = kept[i] if mine else _look(clients[i], i, rnd, seed, target)
-            errors = squared_errors(predictors, x, wanted)
-            _, mean[i], covariance[i] = report_row(errors, np.arange(m))
-        samples[i] = len(x)
-        ledger.add(
-            "discovery/novelty",
-            i,
-            bytes_up=NUMBER * (1 + m + m * (m + 1) // 2),
-            bytes_down=(m - mine) * predictors.bytes_each + (0 if mine else SEED_BYTES),
-            multiply_adds=len(x) * (costs[1] + (0 if mine else costs[0])),
-            seconds=watch.seconds,
-        )
-    return Profiles(samples, mean, covariance)
+@dataclass(frozen=True)
+class Landmarks:
+    """Clients are compared by how novel their samples are to the predictors of a few of them.
 
+    Parameters
+    ----------
+    rnd : networks and budget.
+    most : m, how many clients train a predictor.
+    """
 
-def _look(client: Client, i: int, rnd: RND, seed: int, target: nn.Module) -> tuple[Tensor, Tensor]:
-    """All samples of a client that trains nothing, and the target's outputs on them."""
-    x = used_samples(client, i, rnd, seed, seed)
-    return x, embed(target, x, CHUNK)
+    rnd: RND
+    most: int
+
+    def prepare(self, clients: Sequence[Client], seed: int, ledger: Ledger) -> tuple[Any, Any]:
+        """Landmarks train and send their predictors; the others come one by one."""
+        owners = profile_peers(len(clients), seed, self.most).tolist()
+        predictors, held_out = fit(clients, self.rnd, seed, ledger, only=owners)
+        return predictors, (clients, dict(zip(owners, held_out, strict=True)))
+
+    def reports(self, shared: Predictors, held_out: Any, seed: int, ledger: Ledger) -> Reports:
+        """One client after the other scores the landmarks; its samples are not kept."""
+        clients, kept = held_out
+        rows = self._rows(shared, clients, kept, seed, ledger)
+        return Reports.of(rows, len(clients), np.array(list(kept)))
+
+    def _rows(
+        self,
+        predictors: Predictors,
+        clients: Sequence[Client],
+        kept: dict[int, Held],
+        seed: int,
+        ledger: Ledger,
+    ) -> Iterator[Report]:
+        m, shape = len(kept), tuple(next(iter(kept.values()))[0].shape[1:])
+        target = frozen_target(shape, self.rnd, seed)
+        costs = multiply_adds(target, shape), m * multiply_adds(predictors.network, shape)
+        for i in tqdm(range(len(clients)), desc="clients", leave=False, delay=2):
+            watch, mine = Stopwatch(), i in kept
+            with watch.running():
+                if mine:
+                    x, wanted = kept[i]
+                else:
+                    x = used_samples(clients[i], i, self.rnd, seed)
+                    wanted = embed(target, x, CHUNK)
+                made = report(squared_errors(predictors, x, wanted), np.arange(m))
+                made = replace(made, novelty=NOTHING)  # of all clients it would grow with N squared
+            ledger.add(
+                "discovery/novelty",
+                i,
+                bytes_up=made.n_bytes,
+                bytes_down=(m - mine) * predictors.bytes_each + (0 if mine else SEED_BYTES),
+                multiply_adds=len(x) * (costs[1] + (0 if mine else costs[0])),
+                seconds=watch.seconds,
+            )
+            yield made
 
 
 def _checked(
     clients: Sequence[Client],
     landmarks: int,
     seed: int,
-    alpha: float,
-    min_effect: float,
+    criterion: Calibrated,
     rnd: RND | None,
     budget: dict[str, Any],
 ) -> RND:
     """Check what was given before any work; return the budget."""
     check_number("landmarks", landmarks, 2, MAX_PROFILE, whole=True)
     check_number("seed", seed, 0, whole=True)
-    check_number("alpha", alpha, 1e-12, 0.5)
-    check_number("min_effect", min_effect, 0.0, 100.0)
     known = ("alpha", "min_effect", "landmarks", "rnd", *(f.name for f in fields(RND)))
     for name in budget:
         check_name("parameter of discover_at_scale", name, known)
@@ -199,7 +208,7 @@ def _checked(
         raise InputError("no clients given")
     shape = clients[0].x.shape[1:]
     for i, client in enumerate(clients):
-        if client.x.dtype == np.int64:
+        if client.kind == "text":
             check_characters(i, client.x)
         if client.x.shape[1:] != shape:
             raise InputError(f"client {i} has samples of shape {client.x.shape[1:]}, not {shape}")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from rndcfl.clients import Client
 from rndcfl.common.seeding import numpy_rng
-from rndcfl.data.catalogue import Dataset
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +48,16 @@ class Drawn(Sequence[Client]):
         return np.arange(self.n_clients) % len(self.kinds)
 
 
-def symmetries(dataset: Dataset, pool: int = 4) -> list[np.ndarray]:
-    """The training images laid down in all eight ways: four quarter turns, mirrored or not.
+class Images(Protocol):
+    """A data set of images, such as :class:`rndcfl.Dataset`."""
+
+    @property
+    def x_train(self) -> np.ndarray:
+        """Images float32 [n, C, H, W]."""
+
+
+def symmetries(dataset: Images, pool: int = 4) -> list[np.ndarray]:
+    """The training images in all eight orientations: four quarter turns, mirrored or not.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ from rndcfl.settings.transforms import Transform, equidistant_patterns, rotate, 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a setting is told: the dataset, the true groups int64 [n_clients], and the seed."""
+    """What a setting is given: the dataset, the true groups int64 [n_clients], and the seed."""
 
     dataset: Dataset
     groups: np.ndarray
@@ -58,7 +58,7 @@ class Skew:
 
 
 def iid(plan: Plan) -> Skew:
-    """All clients draw from one distribution: one true group, whatever `n_groups` says."""
+    """All clients draw from one distribution: one true group, whatever `n_groups` is."""
     return Skew(np.zeros(plan.n_clients, dtype=np.int64))
 
 

@@ -1,4 +1,4 @@
-"""Natural clients: groups that nobody drew, from data that say where each sample comes from."""
+"""Natural clients: groups that were not drawn, from data whose samples are known by owner."""
 
 from __future__ import annotations
 
@@ -51,11 +51,13 @@ def natural_clients(
         For more clients than owners who have enough, or portions too small to train and test.
     """
 
+    least = 1 if samples_per_client is None else samples_per_client
+
     def n_test(held: int) -> int:
         return round(TEST_SHARE * held) if test_per_client is None else test_per_client
 
     def suffices(held: int) -> bool:
-        return n_test(held) >= 1 and held - n_test(held) >= (samples_per_client or 1)
+        return n_test(held) >= 1 and held - n_test(held) >= least
 
     owners, holdings = (
         _portions(origin, n_clients, seed)
@@ -79,7 +81,7 @@ def natural_clients(
         group = int(origin.groups[owner]) if origin.group_names else None
         x, y = data.x_train, data.y_train
         members.append(Client(x[train], y[train], x[test], y[test], group, name))
-    if data.x_train.dtype == np.float32 and data.x_train.ndim == 2:
+    if members[0].kind == "table":
         members = _scaled(members)
     return Clients(tuple(members), data.n_classes, data.name, "natural")
 

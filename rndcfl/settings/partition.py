@@ -1,7 +1,7 @@
 """Partition: share a dataset out to clients under a non-IID setting, with known true groups.
 
 Clients belong to groups in turn (client i to group ``i % n_groups``), so that adding a client
-leaves the others as they were, or as told.
+leaves the others as they were, or to the groups that are given.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def make_clients(
     Parameters
     ----------
     dataset : a :class:`Dataset` or the name of one.
-    setting : one of :data:`SETTINGS`; ``"natural"`` for data that say whose they are, where
-        `n_groups` is not looked at, see :func:`rndcfl.settings.natural.natural_clients`.
+    setting : one of :data:`SETTINGS`; ``"natural"`` for data with natural clients, where
+        `n_groups` is not used, see :func:`rndcfl.settings.natural.natural_clients`.
     n_clients, n_groups : clients and true groups (the paper: 12 and 4).
     seed : everything random derives from it.
     samples_per_client : training samples of each client (on average, for ``quantity``); default as
-        many as the dataset can give to everybody. No image is given out twice.
-    test_per_client : test samples of each client; default as many as there are for everybody.
+        many as the dataset can give to all clients. No image is given out twice.
+    test_per_client : test samples of each client; default as many as it can give to all.
     groups : true group of each client, 0, 1, ..., instead of `n_clients` and of taking turns;
         there are `n_groups` or more, and a group may be empty.
     draw : another number gives other samples of the same distributions.
@@ -79,9 +79,8 @@ def make_clients(
         n_clients, n_groups = len(groups), max(n_groups, int(max(groups)) + 1)
     truth = np.arange(n_clients) % n_groups if groups is None else np.asarray(groups)
     skew = plan_for(Plan(data, truth, n_groups, seed))
-    if (
-        groups is None and n_groups > n_clients and skew.groups.any()
-    ):  # iid has one group, whatever was asked for
+    several = skew.groups.any()  # iid has one group, whatever `n_groups` is
+    if groups is None and n_groups > n_clients and several:
         raise InputError(f"{n_groups} groups need at least as many clients, got {n_clients}")
     again = (draw,) if draw else ()
     sizes = np.ones(n_clients) if skew.sizes is None else skew.sizes
@@ -127,7 +126,7 @@ def allocate(
     labels : of the dataset's samples, int64 [n].
     sizes : relative number of samples per client, [N].
     shares : P(y) per client, [N, n_classes]; None leaves classes as they fall.
-    wanted : samples of a client of size 1; None for as many as everybody can have.
+    wanted : samples of a client of size 1; None for as many as all clients can have.
     rng : of the order in which samples are given out.
     part : what the samples are, for the error message.
 
@@ -156,8 +155,9 @@ def allocate(
     while 0 < most < len(labels) and (counts(most + 1).sum(0) <= available).all():
         most += 1
     if most == 0 or (wanted is not None and (counts(wanted).sum(0) > available).any()):
+        asked = 1 if wanted is None else wanted
         raise InputError(
-            f"{len(sizes)} clients of {wanted or 1} {part} samples need more than the dataset's "
+            f"{len(sizes)} clients of {asked} {part} samples need more than the dataset's "
             f"{len(labels)}; this setting can give each at most {most}"
         )
     ends = counts(most if wanted is None else wanted).cumsum(0)

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from rndcfl.clients import IGNORED
 from rndcfl.common.errors import InputError
-from rndcfl.common.metrics import ari, exact, mean_ci, nmi, top_k
+from rndcfl.common.metrics import IGNORED, ari, exact, mean_ci, nmi, top_k
 
 
 def test_equal_partitions_whatever_the_names():

@@ -2,102 +2,7 @@ import numpy as np
 import pytest
 
 from rndcfl.common.errors import InputError
-from rndcfl.criteria.linkage import (
-    calibrated_dissimilarity,
-    group,
-    in_order_of_appearance,
-    log_excess,
-    paper_dissimilarity,
-)
-
-# Rows: whose data; columns: whose predictor.
-# Spread over the peers (population standard deviation): 1, 2, 1.
-NOVELTY = np.array([[1.0, 2.0, 4.0], [3.0, 2.0, 7.0], [6.0, 8.0, 4.0]])
-
-
-# --- log excess ---------------------------------------------------------------------------------
-
-
-def test_log_excess_by_hand():
-    excess = log_excess(NOVELTY)
-    # (log 2 + log 3 - log 1 - log 2) / 2 and so on.
-    np.testing.assert_allclose(excess[0, 1], np.log(3) / 2)
-    np.testing.assert_allclose(excess[0, 2], np.log(6) / 2)
-    np.testing.assert_allclose(excess[1, 2], np.log(7) / 2)
-    np.testing.assert_allclose(excess, excess.T)
-    np.testing.assert_allclose(excess.diagonal(), 0, atol=1e-15)
-
-
-def test_the_quality_of_predictors_and_the_difficulty_of_data_are_no_excess():
-    quality, difficulty = np.array([1.0, 5.0, 0.2]), np.array([3.0, 1.0, 0.5])
-    np.testing.assert_allclose(log_excess(np.tile(quality, (3, 1))), 0, atol=1e-12)
-    np.testing.assert_allclose(log_excess(np.outer(difficulty, quality)), 0, atol=1e-12)
-    np.testing.assert_allclose(log_excess(NOVELTY * quality), log_excess(NOVELTY), atol=1e-12)
-
-
-# --- the paper's criterion ----------------------------------------------------------------------
-
-# (s_ij - s_ii) / sigma_i of NOVELTY:
-#     0    1    3
-#     1/2  0    5/2
-#     2    4    0
-
-
-@pytest.mark.parametrize(
-    "reading, expected",
-    [
-        ("mutual", [[0, 1, 3], [1, 0, 4], [3, 4, 0]]),
-        ("either", [[0, 0.5, 2], [0.5, 0, 2.5], [2, 2.5, 0]]),
-        ("average", [[0, 0.75, 2.5], [0.75, 0, 3.25], [2.5, 3.25, 0]]),
-        # |s_ij - s_ii| / s_ii: rows 1 3, 1/2 5/2, 1/2 1; both directions must hold.
-        ("two_sided", [[0, 1, 3], [1, 0, 2.5], [3, 2.5, 0]]),
-    ],
-)
-def test_readings_of_equation_9_by_hand(reading, expected):
-    np.testing.assert_allclose(paper_dissimilarity(NOVELTY, reading), expected)
-
-
-def test_only_the_two_sided_reading_minds_smaller_scores():
-    novelty = np.array([[4.0, 2, 1], [4, 4, 8], [4, 8, 4]])
-    assert paper_dissimilarity(novelty, "mutual")[0, 1] <= 0
-    assert paper_dissimilarity(novelty, "two_sided")[0, 1] == 0.5
-
-
-@pytest.mark.parametrize(
-    "reading, tolerance, labels",
-    [
-        ("mutual", 1.0, [0, 0, 1]),
-        ("mutual", 0.9, [0, 1, 2]),
-        ("mutual", 3.0, [0, 0, 0]),
-        ("either", 0.5, [0, 0, 1]),
-        ("average", 0.75, [0, 0, 1]),
-        ("two_sided", 2.5, [0, 0, 0]),
-    ],
-)
-def test_compatible_up_to_and_including_the_tolerance(reading, tolerance, labels):
-    assert group(paper_dissimilarity(NOVELTY, reading), tolerance).tolist() == labels
-
-
-# --- the calibrated criterion -------------------------------------------------------------------
-
-
-def test_each_p_value_counts_as_often_as_there_are_pairs():
-    evidence = np.array([[0, 3, 0.2], [3, 0, 5], [0.2, 5, 0]])
-    found = calibrated_dissimilarity(evidence)
-    expected = evidence - np.log10(3) * (1 - np.eye(3))
-    np.testing.assert_allclose(found, expected)
-    assert calibrated_dissimilarity(np.zeros((1, 1))).tolist() == [[0]]
-
-
-def test_the_most_similar_are_joined_first():
-    """0 and 1, 2 and 3 are most alike; that 1 and 2 cannot be told apart must not join them."""
-    evidence = np.array([[0, 0.1, 9, 9], [0.1, 0, 0.3, 9], [9, 0.3, 0, 0.1], [9, 9, 0.1, 0]])
-    found = calibrated_dissimilarity(evidence)
-    assert (found[evidence < 1] <= 0).all()  # adjusted, they would all count as 1
-    assert group(found, 2.0, "cliques").tolist() == [0, 0, 1, 1]
-
-
-# --- grouping -----------------------------------------------------------------------------------
+from rndcfl.criteria.linkage import cluster, group, in_order_of_appearance
 
 CHAIN = np.array([[0, 1, 9, 9], [1, 0, 2, 9], [9, 2, 0, 9], [9, 9, 9, 0]])
 
@@ -138,6 +43,13 @@ def test_labels_are_numbered_in_order_of_first_appearance(grouping):
 
 def test_a_single_client_is_its_own_federation():
     assert group(np.zeros((1, 1)), 1.0).tolist() == [0]
+
+
+@pytest.mark.parametrize("n_clusters", [1, 2, 3, 5])
+def test_a_number_of_clusters_is_reached_also_where_distances_tie(n_clusters):
+    for method in ("single", "average", "complete"):
+        labels = cluster(1 - np.eye(5), method, n_clusters=n_clusters)
+        assert labels.max() + 1 == n_clusters
 
 
 def test_unknown_grouping():

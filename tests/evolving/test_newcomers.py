@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rndcfl import InputError, Ledger, make_clients
+from rndcfl.criteria import Calibrated
 from rndcfl.evolving.newcomers import Federations
 from rndcfl.evolving.watching import Standing
 from rndcfl.predictors import RND
@@ -18,7 +19,7 @@ def clients_of(draw=0, setting="rotation", n=8):
 @pytest.fixture(scope="module")
 def federations():
     standing = Standing.start(clients_of(), RND(steps=60), 0, Ledger())
-    labels = standing.discovery(Ledger(), 0.01, 0.1).labels
+    labels = standing.discovery(Calibrated(), Ledger()).labels
     assert labels.tolist() == [0, 1] * 4
     return Federations.of(standing, labels, per_federation=2)
 
@@ -32,6 +33,14 @@ def test_a_stranger_founds_its_own(federations):
     placed = federations.place(clients_of(1, "contrast")[1])
     assert placed.founded and placed.federation == 2
     assert min(placed.evidence.values()) > 2
+
+
+def test_the_criterion_decides_who_founds(federations):
+    stranger = clients_of(1, "contrast")[1]
+    strict = federations.place(stranger, Calibrated())
+    assert strict.founded and strict.evidence == federations.place(stranger).evidence
+    lenient = federations.place(stranger, Calibrated(min_effect=100.0))
+    assert not lenient.founded and lenient.federation in (0, 1)
 
 
 def test_the_cost_is_that_of_the_representatives(federations):
@@ -61,8 +70,6 @@ def test_what_cannot_be_placed(federations):
     with pytest.raises(InputError, match="3 labels for 8 clients"):
         Federations.of(federations.standing, np.zeros(3, dtype=int))
     one = clients_of()[0]
-    with pytest.raises(InputError, match="min_effect must be a number from"):
-        federations.place(one, min_effect=-1.0)
     greedy = replace(federations.standing, rnd=RND(train_share=0.99))
     with pytest.raises(InputError, match="two must be left to score"):
         replace(federations, standing=greedy).place(type(one)(one.x[:5]))

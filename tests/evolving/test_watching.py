@@ -3,6 +3,7 @@ import pytest
 from scipy import stats
 
 from rndcfl import Ledger, discover, make_clients
+from rndcfl.criteria import Calibrated, Paper
 from rndcfl.evolving.watching import Standing, same_names
 from rndcfl.predictors import RND
 
@@ -44,11 +45,18 @@ def test_federations_keep_their_names(before, after, names):
 
 
 def test_it_starts_as_a_discovery(standing):
-    found = standing.discovery(Ledger(), 0.01, 0.1)
+    found = standing.discovery(Calibrated(), Ledger())
     expected = discover(clients_of(), steps=60)
     np.testing.assert_array_equal(found.labels, expected.labels)
     np.testing.assert_allclose(found.dissimilarity, expected.dissimilarity, rtol=1e-6)
     np.testing.assert_allclose(found.novelty, expected.novelty, rtol=1e-6)
+
+
+def test_any_criterion_may_judge_what_stands(standing):
+    found = standing.discovery(Paper(0.4), Ledger())
+    assert (found.criterion, found.tolerance) == ("paper_average_cliques", 0.4)
+    expected = standing.discovery(Calibrated(), Ledger())
+    np.testing.assert_array_equal(found.novelty, expected.novelty)
 
 
 def test_fresh_samples_of_the_same_distribution_raise_no_alarm(standing):
@@ -69,7 +77,7 @@ def test_a_refresh_is_the_discovery_of_the_new_data(standing):
     before = [errors.copy() for errors in standing.errors]
     ledger = Ledger()
     standing.refresh(turned, [0], 1, ledger)
-    found = standing.discovery(Ledger(), 0.01, 0.1)
+    found = standing.discovery(Calibrated(), Ledger())
     assert found.labels.tolist() == [0, 0, 1, 0]
     # Clients 1 to 3 have scored the one new predictor only.
     for i in (1, 2, 3):

@@ -8,7 +8,7 @@ from rndcfl.common.errors import InputError
 from rndcfl.engine.local import LocalTraining, copy_state
 from rndcfl.engine.networks import device
 from rndcfl.methods import METHODS, Run
-from rndcfl.methods.base import ClientTensors
+from rndcfl.methods.run import ClientTensors
 from rndcfl.simulation import simulate
 
 

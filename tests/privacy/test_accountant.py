@@ -89,6 +89,49 @@ def test_divergences_give_the_published_epsilons_of_mnist(noise, epochs, publish
     )  # the newer is tighter
 
 
+@pytest.mark.parametrize(
+    "noise, rate, steps, by_rdp, by_pld",
+    [
+        (0.8, 0.01, 1000, 3.695613193, 3.141018319),
+        (1.0, 0.05, 300, 6.463864263, 5.795313251),
+        (1.5, 0.1, 200, 5.549860138, 5.054376651),
+        (2.0, 0.2, 100, 5.498763681, 5.023179789),
+        (3.43, 0.1, 60, 1.000247219, 0.904160446),
+    ],
+)
+def test_epsilons_of_dp_sgd_are_those_of_dp_accounting(noise, rate, steps, by_rdp, by_pld):
+    """Recorded from Google's dp-accounting 0.6.0 at delta 1e-5, settings left as they are: its
+    RdpAccountant and its PLDAccountant, whose bound is tighter, each over
+    SelfComposedDpEvent(PoissonSampledDpEvent(rate, GaussianDpEvent(noise)), steps)."""
+    epsilon = epsilon_of(noise, rate, steps, 1e-5)
+    # Its orders differ from ours, and at fractional ones it bounds the divergence from above.
+    assert epsilon == pytest.approx(by_rdp, rel=1.2e-3)
+    assert by_pld < epsilon < 1.2 * by_pld
+
+
+@pytest.mark.parametrize(
+    "noise, delta, expected",
+    [
+        (50.0, 1e-5, 0.05863225530608),
+        (3.73, 1e-5, 1.00018595953713),
+        (1.0, 1e-5, 4.37717809568114),
+        (0.3, 1e-6, 20.7812222565382),
+    ],
+)
+def test_epsilon_of_one_release_is_that_of_dp_accounting(noise, delta, expected):
+    """Recorded from get_epsilon_gaussian(noise, delta) of dp-accounting 0.6.0."""
+    assert gaussian_epsilon(noise, delta) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "epsilon, expected",
+    [(0.1, 30.74956613198), (1.0, 3.73063163482), (8.0, 0.60022907220), (100.0, 0.09466990701)],
+)
+def test_noise_of_one_release_is_that_of_dp_accounting(epsilon, expected):
+    """Recorded from get_sigma_gaussian(epsilon, 1e-5) of dp-accounting 0.6.0."""
+    assert gaussian_noise_for(epsilon, 1e-5) == pytest.approx(expected, rel=2e-6)
+
+
 def test_epsilon_falls_with_noise_and_grows_with_steps_rate_and_smaller_delta():
     base = epsilon_of(2.0, 0.1, 100, 1e-5)
     assert epsilon_of(2.2, 0.1, 100, 1e-5) < base < epsilon_of(2.0, 0.1, 120, 1e-5)

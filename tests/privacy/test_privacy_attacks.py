@@ -72,7 +72,7 @@ def test_descent_finds_what_the_predictor_knows_better_than_where_it_began(strip
     def relative(x):
         x = torch.from_numpy(x)
         wanted = known.target(x)
-        made = known.predictors.only([0]).all_on(x)[0]
+        made = known.predictors.only([0]).forward(x)[0]
         return ((made - wanted).square().sum(1) / wanted.square().sum(1)).detach().numpy()
 
     found = reconstruct(known, 0, start, steps=60)

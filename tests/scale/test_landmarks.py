@@ -4,6 +4,7 @@ import pytest
 from rndcfl import Clients, discover, discover_at_scale
 from rndcfl.common.errors import InputError
 from rndcfl.common.metrics import exact
+from rndcfl.criteria import Calibrated
 from rndcfl.scale.lazy_clients import Drawn, symmetries
 
 KINDS = 4
@@ -71,9 +72,24 @@ def test_many_clients_are_found_and_none_downloads_more_for_it(kinds):
     assert Watched.asked < 2.5 * 300  # once to be checked, once to be scored
 
 
+def test_the_level_and_the_smallest_effect_are_those_of_its_criterion(kinds):
+    clients = Drawn(kinds, 8, 60)
+    found = discover_at_scale(clients, landmarks=8, steps=20, alpha=0.1, min_effect=100.0)
+    assert found.criterion == Calibrated(0.1, 100.0)
+    assert found.n_federations == 1  # nothing is as far apart as that
+
+
+def test_reports_hold_no_novelty_and_are_about_the_landmarks(kinds):
+    found = discover_at_scale(Drawn(kinds, 12, 40), landmarks=4, steps=5)
+    assert found.reports.novelty is None and found.reports.profile.shape == (12, 4)
+    np.testing.assert_array_equal(found.reports.peers, found.landmarks)
+    up = found.ledger.total("discovery/novelty")["bytes_up"]
+    assert up == sum(report.n_bytes for report in found.reports)
+
+
 def test_landmarks_score_on_what_they_did_not_train_with(kinds):
     found = discover_at_scale(Drawn(kinds, 40, 100), landmarks=8, steps=20)
-    samples = found.profiles.samples
+    samples = found.reports.samples
     assert set(samples[found.landmarks]) == {80}
     assert set(np.delete(samples, found.landmarks)) == {100}
 
@@ -83,7 +99,7 @@ def test_with_no_more_clients_than_landmarks_it_is_the_discovery_of_all_with_all
     for seed in range(2):
         at_scale = discover_at_scale(clients, landmarks=6, seed=seed)
         everybody = discover(clients, seed=seed)
-        np.testing.assert_array_equal(at_scale.profiles.mean, everybody.reports.profile)
+        np.testing.assert_array_equal(at_scale.reports.profile, everybody.reports.profile)
         assert at_scale.labels.tolist() == everybody.labels.tolist()
 
 
@@ -98,7 +114,7 @@ def test_the_labels_are_those_of_all_with_all(kinds, n):
 
 def test_the_same_call_gives_the_same_bits(kinds):
     a, b = (discover_at_scale(Drawn(kinds, 20, 40), landmarks=4, steps=5) for _ in range(2))
-    assert np.array_equal(a.profiles.covariance, b.profiles.covariance)
+    assert np.array_equal(a.reports.covariance, b.reports.covariance)
 
 
 @pytest.mark.parametrize(

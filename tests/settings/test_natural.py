@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from rndcfl.clients import IGNORED
 from rndcfl.common.errors import InputError
+from rndcfl.common.metrics import IGNORED
 from rndcfl.data.catalogue import Dataset, Origin
 from rndcfl.settings.natural import natural_clients
 from rndcfl.settings.partition import make_clients

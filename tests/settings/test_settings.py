@@ -5,8 +5,9 @@ import pytest
 
 from rndcfl.common.errors import InputError
 from rndcfl.common.seeding import numpy_rng
-from rndcfl.settings.catalogue import SETTINGS, Plan, equidistant_patterns, quantity
+from rndcfl.settings.catalogue import SETTINGS, Plan, quantity
 from rndcfl.settings.partition import make_clients
+from rndcfl.settings.transforms import equidistant_patterns
 
 NAMES = [name for name in SETTINGS if name != "natural"]
 PARTS = ("x", "y", "x_test", "y_test")

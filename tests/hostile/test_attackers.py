@@ -1,10 +1,11 @@
+"""Who attacks, and what an attack sends."""
+
 import numpy as np
 import pytest
 import torch
 
 from rndcfl.common.errors import InputError
 from rndcfl.common.ledger import Ledger
-from rndcfl.common.metrics import exact
 from rndcfl.discovery import discover
 from rndcfl.hostile import (
     DISCOVERY,
@@ -19,18 +20,14 @@ from rndcfl.hostile import (
     Nonsense,
     Replay,
     Scaled,
-    Trials,
     Twin,
     Universal,
     Wedge,
     cast,
-    honest_accuracy,
-    infiltrated,
     one_party,
 )
-from rndcfl.novelty import exchange, fit
+from rndcfl.novelty import Novelty, exchange, fit
 from rndcfl.predictors import RND, squared_errors
-from rndcfl.simulation import simulate
 
 
 @pytest.fixture(scope="module")
@@ -40,17 +37,12 @@ def clients(stripe_clients):
 
 @pytest.fixture(scope="module")
 def honest_reports(clients):
-    return exchange(clients, RND(), 0, Ledger())
-
-
-@pytest.fixture(scope="module")
-def trials(clients):
-    return Trials.start(clients, 0, 0.5)
+    return exchange(clients, Novelty(), 0, Ledger())
 
 
 def sent(clients, rnd, attack, i=1):
     trained, _ = fit(clients, rnd, 0, Ledger())
-    return trained, Attackers(clients, {i: attack}).predictors(trained, clients, rnd, 0, False)
+    return trained, Attackers(clients, {i: attack}).predictors(trained, clients, Novelty(rnd), 0)
 
 
 # --- predictors ---------------------------------------------------------------------------------
@@ -140,11 +132,11 @@ def test_a_wedge_is_nearer_to_its_victim_than_the_victims_peers_are(clients, hon
     assert distance(row, mean) > distance(profile[0], mean)
 
 
-def test_without_peers_or_a_profile_a_wedge_is_the_victims_row(stripe_clients, honest_reports):
+def test_without_peers_or_a_profile_a_wedge_is_the_victims_row(stripe_clients):
     pair = stripe_clients(2, n=60)
-    reports = exchange(pair, RND(), 0, Ledger())
+    reports = exchange(pair, Novelty(), 0, Ledger())
     np.testing.assert_array_equal(lied(pair, reports, Wedge(0)).profile[1], reports.profile[0])
-    bare = exchange(pair, RND(), 0, Ledger(), max_profile=0)
+    bare = exchange(pair, Novelty(most_peers=0), 0, Ledger())
     np.testing.assert_array_equal(lied(pair, bare, Wedge(0)).novelty[1], bare.novelty[0])
 
 
@@ -196,71 +188,3 @@ def test_victims_are_honest_and_have_an_honest_peer(clients):
             victim = attack.predictor.victim
             assert victim in honest
             assert (groups[honest] == groups[victim]).sum() > 1
-
-
-# --- discovery and training among them ----------------------------------------------------------
-
-
-def test_trials_are_what_discover_finds(clients, trials):
-    for attack in (Attack(Copy(0)), Attack(row=Twin(0))):
-        bad = Attackers(clients, {1: attack})
-        found = trials.under(bad)
-        for defence in ("none", "checked", "robust"):
-            one = discover(clients, tamper=bad, defence=defence)
-            np.testing.assert_array_equal(found[defence].dissimilarity, one.dissimilarity)
-            np.testing.assert_array_equal(found[defence].labels, one.labels)
-        paper = discover(clients, "paper", 0.5, tamper=bad, defence="none")
-        np.testing.assert_array_equal(found["paper"].dissimilarity, paper.dissimilarity)
-
-
-@pytest.mark.parametrize("attack", [Attack(Garbage("nan")), Attack(row=Nonsense())])
-def test_one_nan_stops_everybody_without_checks_and_only_its_sender_with_them(
-    clients, trials, attack
-):
-    bad = Attackers(clients, {1: attack})
-    found = trials.under(bad)
-    assert found["none"] is None
-    for defence in ("checked", "robust"):
-        assert list(found[defence].refused) == [1]
-        assert found[defence].labels.tolist() == [0, 1, 0, 2, 0, 2]
-    paper = discover(clients, "paper", 0.5, tamper=bad)
-    assert paper.labels[1] not in np.delete(paper.labels, 1)
-
-
-def test_a_twin_tears_its_victim_away_unless_torn_federations_are_mended(clients, trials):
-    found = trials.under(Attackers(clients, {1: Attack(row=Twin(0))}))
-    assert found["checked"].labels[0] != found["checked"].labels[2]
-    assert found["robust"].labels.tolist() == [0, 0, 0, 1, 0, 1]
-
-
-@pytest.mark.parametrize("name", DISCOVERY)
-def test_honest_clients_are_found_under_every_attack_of_one(clients, trials, name):
-    bad = cast(clients, name, 1, 0)
-    labels = trials.under(bad)["robust"].labels
-    assert exact(clients.groups[bad.honest], labels[bad.honest])
-
-
-def test_infiltration_is_counted_among_honest_clients_of_other_groups(clients):
-    bad = Attackers(clients, {1: Attack(), 3: Attack()})
-    assert infiltrated(bad, np.array([0, 0, 0, 0, 0, 1])) == 1
-    assert infiltrated(bad, np.array([0, 0, 0, 1, 0, 1])) == 0.5
-    assert infiltrated(bad, np.array([0, 1, 0, 1, 0, 1])) == 0
-
-
-def test_accuracy_is_that_of_honest_clients_in_the_given_federations(clients):
-    bad = Attackers(clients, {1: Attack()})
-    history = simulate(clients, "oracle", 2, seed=1, progress=False).final()
-    expected = history["accuracy"].drop(1).mean()
-    assert honest_accuracy(bad, clients.groups, 2, 1) == pytest.approx(expected)
-    alone = simulate(clients, "local", 2, seed=1, progress=False).final()["accuracy"].drop(1).mean()
-    assert honest_accuracy(bad, np.arange(6), 2, 1) == pytest.approx(alone)
-
-
-def test_rnd_trains_among_attackers_with_its_defence(clients):
-    bad = Attackers(clients, {1: Attack(row=Twin(0))})
-    for defence in ("checked", "robust"):
-        run = simulate(clients, "rnd", 1, progress=False, tamper=bad, defence=defence)
-        expected = discover(clients, tamper=bad, defence=defence).labels
-        assert run.labels[0].tolist() == expected.tolist()
-    with pytest.raises(InputError, match="simulates no attacks"):
-        simulate(clients, "rnd", 1, progress=False, tamper=bad, on_signal=True)
