@@ -15,7 +15,7 @@ import numpy as np
 from rndcfl.clients import Clients
 from rndcfl.common.errors import InputError, check_name, check_number
 from rndcfl.common.ledger import Ledger
-from rndcfl.criteria.base import Criterion, set_apart, usable
+from rndcfl.criteria.base import DEFENCES, Criterion, set_apart, usable
 from rndcfl.criteria.linkage import GROUPINGS, group
 from rndcfl.federations import Discovery
 from rndcfl.predictors import RND
@@ -50,6 +50,7 @@ class Paper(Criterion):
     def __post_init__(self) -> None:
         check_name("reading", self.reading, READINGS)
         check_name("grouping", self.grouping, GROUPINGS)
+        check_name("defence", self.defence, DEFENCES)
         if self.defence == "robust":
             raise InputError("defence 'robust' goes with criterion 'calibrated'; take 'checked'")
         if self.tolerance is None:

@@ -10,6 +10,7 @@ from rndcfl.clients import Clients
 from rndcfl.common.errors import InputError, check_name, check_number
 from rndcfl.common.ledger import Ledger
 from rndcfl.common.seeding import numpy_rng
+from rndcfl.criteria import Calibrated, Criterion
 from rndcfl.discovery import PARAMETERS, Discoverer
 from rndcfl.engine.local import State
 from rndcfl.evolving.watching import Standing, same_names
@@ -38,7 +39,7 @@ class RNDMethod(Method):
 
     def __init__(
         self,
-        criterion: str = "calibrated",
+        criterion: str | Criterion = "calibrated",
         tolerance: float | None = None,
         recluster_every: int | None = None,
         on_signal: bool = False,
@@ -48,7 +49,8 @@ class RNDMethod(Method):
     ) -> None:
         if recluster_every is not None:
             check_number("recluster_every", recluster_every, 1, whole=True)
-        if on_signal and (recluster_every is not None or criterion != "calibrated"):
+        by_test = criterion == "calibrated" or isinstance(criterion, Calibrated)
+        if on_signal and (recluster_every is not None or not by_test):
             raise InputError(
                 "on_signal=True goes with criterion 'calibrated' and without recluster_every"
             )

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from rndcfl import InputError, discover, make_drift, simulate
+from rndcfl.criteria import Calibrated
 from rndcfl.settings.drift import KINDS
 
 TINY = dict(n_clients=4, n_groups=2, at=2, movers=1, samples_per_client=40, test_per_client=10)
@@ -132,6 +133,12 @@ def test_without_a_stream_there_is_nothing_to_watch(drift):
     signal, once = (run(clients, **kind) for kind in (dict(on_signal=True), {}))
     assert signal.labels.tolist() == once.labels.tolist()
     assert "discovery/watch" not in set(signal.ledger.table["phase"])
+
+
+def test_a_signal_takes_a_criterion_as_an_object(drift):
+    by_name = run(drift, rounds=1, on_signal=True)
+    by_object = run(drift, rounds=1, on_signal=True, criterion=Calibrated())
+    assert np.array_equal(by_name.labels, by_object.labels)
 
 
 @pytest.mark.parametrize(
