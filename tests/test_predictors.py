@@ -118,24 +118,6 @@ def test_a_stack_of_one(small_rnd, shape):
     torch.testing.assert_close(stack.forward(beside(x[None]))[0], expected)
 
 
-@pytest.mark.parametrize("n", [2, 4, 12])  # among an odd number bits differ on some processors
-@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 9, 11)])
-def test_alone_it_answers_and_learns_from_images_to_the_bit_as_among_several(shape, n):
-    stack = untrained_predictors(shape, n, RND(), 0)
-    rng = np.random.default_rng(0)
-    batches = torch.from_numpy(rng.random((n, 32, *shape), dtype=np.float32)).to(device())
-
-    def passed(who):
-        parameters = {k: v[who].clone().requires_grad_() for k, v in stack.parameters.items()}
-        out = replace(stack, parameters=parameters).forward(beside(batches[who]))
-        out.square().mean((1, 2)).sum().backward()
-        return [out.detach(), *(p.grad for p in parameters.values())]
-
-    together = passed(list(range(n)))
-    for i in range(n):
-        assert all(torch.equal(a[0], b[i]) for a, b in zip(passed([i]), together, strict=True))
-
-
 def test_some_of_a_stack(small_rnd):
     stack = untrained_predictors(SHAPE, 4, small_rnd, 0)
     some = stack.only([3, 1])

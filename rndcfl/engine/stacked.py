@@ -71,11 +71,6 @@ def forward(network: nn.Module, parameters: dict[str, Tensor], x: Tensor) -> Ten
     parameters : name -> tensor [N, ...].
     x : images :func:`side_by_side`, or [n, C, H, W] that all see; vectors [N, n, d] or [n, d].
     """
-    if x.ndim == 4 and len(next(iter(parameters.values()))) == 1:
-        # A convolution of one group sums in another order than one of several: beside a copy of
-        # itself a client alone gets the sums that it gets among others.
-        pair = {name: torch.cat([p, p]) for name, p in parameters.items()}
-        return forward(network, pair, torch.cat([x, x], 1))[:1]
     if x.ndim == 4:
         x = x.contiguous(memory_format=torch.channels_last)  # about twice as fast on a CPU
     for name, layer in network.named_children():
