@@ -14,6 +14,7 @@ from rndcfl.flower.post import FlowerPost
 from rndcfl.protocol.config import Config
 from rndcfl.protocol.coordinator import Coordinator
 
+ENDING = 30  # seconds that the server of a SuperLink that was killed may take to end
 app = ServerApp()
 __all__ = ["app"]
 
@@ -33,7 +34,7 @@ def main(grid: Grid, context: Context) -> None:
             file.write(text + "\n")
 
     try:
-        with FileLock(folder / ".lock", timeout=0):  # the system lets go of it, however this ends
+        with FileLock(folder / ".lock", timeout=ENDING):  # released by the system, however it ends
             Coordinator(FlowerPost(grid, log), config, folder, log).run()
     except Timeout:
         raise InputError(f"another run is working in {folder}; give another output") from None

@@ -428,7 +428,8 @@ def test_what_is_finished_is_neither_repeated_nor_overwritten(grid, tmp_path):
     assert result["finished"] and result["labels"] == {"0": 0, "1": 1, "2": 0, "3": 1}
 
 
-def test_two_runs_in_one_folder_are_refused(grid, tmp_path):
+def test_two_runs_in_one_folder_are_refused(grid, tmp_path, monkeypatch):
+    monkeypatch.setattr("rndcfl.flower.server_app.ENDING", 0)
     config = {"output": str(tmp_path), "rounds": 1, "steps": 30, "timeout-hello": 0.5}
     context = Context(1, 1, {}, RecordDict(), config)
     with FileLock(tmp_path / ".lock"), pytest.raises(InputError, match="another run is working"):
