@@ -1,7 +1,8 @@
 """Discover federations before any training: profile -> reports -> criterion -> federations.
 
 Algorithms 1 and 2 of Domini et al., arXiv 2606.30499, with the paper's criterion (Eq. 9) or the
-calibrated one, a two-sample test that needs no tolerance.
+calibrated one, a two-sample test that needs no tolerance; by the novelty of samples to everybody's
+predictors, as in the paper, or by features, the outputs of the frozen network alone.
 """
 
 from __future__ import annotations
@@ -9,11 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
+from torch import nn
+
 from rndcfl.clients import Clients
 from rndcfl.common.errors import InputError, check_name, check_number
 from rndcfl.common.ledger import Ledger
-from rndcfl.criteria import CRITERIA, Calibrated, Criterion
+from rndcfl.criteria import Calibrated, Criterion
+from rndcfl.criteria.named import JUDGED, named
 from rndcfl.engine.inputs import check_characters
+from rndcfl.features import OF_TRAINING, Features
 from rndcfl.federations import Discovery
 from rndcfl.novelty import Novelty, Profile, Tamper, exchange
 from rndcfl.predictors import RND
@@ -22,14 +27,13 @@ from rndcfl.predictors import RND
 class Privacy(Protocol):
     """A policy that makes all that clients send private: :class:`rndcfl.Privacy`."""
 
-    @property
-    def budget(self) -> RND:
+    def budget(self, by: str) -> RND:
         """Networks and budget where the user names none."""
 
     def check(self) -> None:
         """Raise :class:`InputError` for values that cannot be meant."""
 
-    def profile(self, rnd: RND, labels: bool) -> Profile:
+    def profile(self, open: Novelty | Features) -> Profile:
         """What clients are compared by, made private."""
 
     def promise(self, found: Discovery) -> Discovery:
@@ -42,9 +46,11 @@ def discover(
     tolerance: float | None = None,
     seed: int = 0,
     *,
+    by: str = "novelty",
     alpha: float = 0.01,
     min_effect: float = 0.1,
     labels: bool = False,
+    network: nn.Module | None = None,
     reading: str = "average",
     grouping: str = "cliques",
     defence: str = "checked",
@@ -62,10 +68,15 @@ def discover(
         needs `tolerance`; or a :class:`~rndcfl.criteria.Criterion`, which holds its parameters.
     tolerance : epsilon of Eq. 9. The paper does not publish its value.
     seed : of the shared target network and everything else that is random.
+    by : what clients are compared by: ``"novelty"`` of their samples to everybody's predictors, as
+        in the paper, or ``"features"``, the outputs of the frozen network alone, with nothing
+        trained and one message from each (calibrated only; notebook 06 compares the two).
     alpha, min_effect : of :class:`~rndcfl.criteria.Calibrated`: probability of splitting off
         anybody when all clients are alike; smallest distance between two clients that counts.
-    labels : train and score predictors on inputs *and labels*, to see concept shift (same inputs,
-        other labels) as well. Predictors then disclose something about labels too.
+    labels : look at inputs *and labels*, to see concept shift (same inputs, other labels) as well.
+        What clients send then discloses something about labels too.
+    network : with ``by="features"``, a frozen network that all clients have, in place of one drawn
+        from the seed, see :class:`~rndcfl.features.Features`.
     reading, grouping : of :class:`~rndcfl.criteria.Paper`: how two directed compatibilities become
         one, and compatible pairs federations.
     defence : against clients that lie: ``"checked"`` leaves alone whoever sends what cannot be;
@@ -75,7 +86,8 @@ def discover(
         Needs some hundreds of samples per client (notebook 12). None promises nothing.
     rnd : networks and budget; default ``RND()``, for the paper's criterion the same with all
         samples used to train and to score, and with privacy that of the policy.
-    **budget : single fields of :class:`~rndcfl.predictors.RND`, e.g. ``steps=300``.
+    **budget : single fields of :class:`~rndcfl.predictors.RND`, e.g. ``steps=300``; those of
+        training have no use by features.
 
     Returns
     -------
@@ -96,7 +108,9 @@ def discover(
     how = Discoverer.of(
         criterion,
         tolerance,
+        by=by,
         labels=labels,
+        network=network,
         privacy=privacy,
         rnd=rnd,
         alpha=alpha,
@@ -116,13 +130,12 @@ class Discoverer:
     Attributes
     ----------
     criterion : judges the reports.
-    rnd : networks and budget.
-    labels, privacy : as for :func:`discover`.
+    profile : what clients are compared by.
+    privacy : as for :func:`discover`.
     """
 
     criterion: Criterion
-    rnd: RND
-    labels: bool = False
+    profile: Novelty | Features
     privacy: Privacy | None = None
 
     @classmethod
@@ -131,7 +144,9 @@ class Discoverer:
         criterion: str | Criterion = "calibrated",
         tolerance: float | None = None,
         *,
+        by: str = "novelty",
         labels: bool = False,
+        network: nn.Module | None = None,
         privacy: Privacy | None = None,
         rnd: RND | None = None,
         **params: Any,
@@ -140,30 +155,40 @@ class Discoverer:
         for name in params:
             check_name("parameter of discover", name, PARAMETERS)
         own = {name: value for name, value in params.items() if name in JUDGED}
-        made = _criterion(criterion, tolerance, own)
+        made = named(criterion, tolerance, own)
         if not isinstance(labels, bool):
             raise InputError(f"labels must be True or False, got {labels!r}")
         if privacy is not None:
             _check_privacy(privacy, made)
             made = replace(made, defence="none")  # type: ignore[type-var]
-        default = made.budget if privacy is None else privacy.budget
+        _check_by(by, made, labels, network, params)
+        default = made.budget if privacy is None else privacy.budget(by)
         budget = {name: value for name, value in params.items() if name not in JUDGED}
         rnd = replace(rnd or default, **budget)
         rnd.check()
-        return cls(made, rnd, labels, privacy)
+        if by == "features":
+            return cls(made, Features(rnd, labels, network), privacy)
+        screen = made.defence != "none"
+        return cls(made, Novelty(rnd, labels, made.most_peers, screen), privacy)
+
+    @property
+    def rnd(self) -> RND:
+        """Networks and budget."""
+        return self.profile.rnd
 
     def check(self, clients: Clients) -> None:
         """Raise :class:`InputError` unless these clients can be discovered like this."""
-        if self.labels and any(client.y is None for client in clients):
+        labels = self.profile.labels
+        if labels and any(client.y is None for client in clients):
             raise InputError(
                 "labels=True needs clients with labels; leave it out to use inputs only"
             )
         if clients.kind == "text":
-            if self.labels:
+            if labels:
                 raise InputError("labels=True is for images and tables; text is compared as it is")
             for i, client in enumerate(clients):
                 check_characters(i, client.x)
-        self.criterion.check(clients, self.rnd)
+        self.criterion.check(clients, self.profile)
 
     def discover(self, clients: Clients, seed: int = 0, tamper: Tamper | None = None) -> Discovery:
         """As :func:`discover`."""
@@ -172,41 +197,39 @@ class Discoverer:
         if self.privacy is not None and tamper is not None:
             raise InputError("attacks on private discoveries are not simulated; leave out tamper")
         ledger = Ledger()
-        reports = exchange(clients, self.profile, seed, ledger, tamper)
-        found = self.criterion.judge(reports, ledger)
-        return found if self.privacy is None else self.privacy.promise(found)
-
-    @property
-    def profile(self) -> Profile:
-        """What clients are compared by."""
-        if self.privacy is not None:
-            return self.privacy.profile(self.rnd, self.labels)
-        screen = self.criterion.defence != "none"
-        return Novelty(self.rnd, self.labels, self.criterion.most_peers, screen)
+        if self.privacy is None:
+            reports = exchange(clients, self.profile, seed, ledger, tamper)
+            return self.criterion.judge(reports, ledger)
+        reports = exchange(clients, self.privacy.profile(self.profile), seed, ledger)
+        return self.privacy.promise(self.criterion.judge(reports, ledger))
 
 
-JUDGED = {f.name: f.default for kind in CRITERIA.values() for f in fields(kind)}  # type: ignore[arg-type]
-JUDGED.pop("tolerance")  # is named on its own
-PARAMETERS = (*JUDGED, "labels", "privacy", "rnd", *(f.name for f in fields(RND)))
+PARAMETERS = (
+    *(*JUDGED, "by", "labels", "network", "privacy", "rnd"),
+    *(f.name for f in fields(RND)),
+)
+BY = ("novelty", "features")
 
 
-def _criterion(
-    given: str | Criterion, tolerance: float | None, params: dict[str, Any]
-) -> Criterion:
-    """The criterion of this name with its parameters; others must not have been set."""
-    named = not isinstance(given, Criterion)
-    kind = CRITERIA[check_name("criterion", given, CRITERIA)] if named else None
-    own = {f.name for f in fields(kind)} if kind else set()  # type: ignore[arg-type]
-    for name, value in params.items():
-        if name not in own and value != JUDGED[name]:
-            raise InputError(f"{name}={value!r} is no parameter of criterion {given!r}")
-    if tolerance is not None and "tolerance" not in own:
-        raise InputError(f"criterion {given!r} takes no tolerance")
-    if kind is None:
-        assert isinstance(given, Criterion)
-        return given
-    values = {**params, "tolerance": tolerance}
-    return kind(**{name: value for name, value in values.items() if name in own})
+def _check_by(
+    by: str, criterion: Criterion, labels: bool, network: Any, params: dict[str, Any]
+) -> None:
+    check_name("by", by, BY)
+    if by == "novelty":
+        if network is not None:
+            raise InputError("network goes with by='features'; predictors imitate the seed's own")
+        return
+    if not criterion.most_peers:
+        raise InputError(
+            "criterion 'paper' judges novelty, and by='features' has none; take 'calibrated'"
+        )
+    for name in params:
+        if name in OF_TRAINING:
+            raise InputError(f"{name} is of the predictors, and by='features' trains none")
+    if network is not None and labels:
+        raise InputError("labels=True shows labels to the seed's network; leave out network")
+    if network is not None and not isinstance(network, nn.Module):
+        raise InputError(f"network must be a torch.nn.Module, got {type(network).__name__}")
 
 
 def _check_privacy(privacy: Any, criterion: Criterion) -> None:

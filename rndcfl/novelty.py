@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
 from rndcfl.clients import Client, Clients
 from rndcfl.common.errors import InputError
-from rndcfl.common.ledger import Ledger, Stopwatch
+from rndcfl.common.ledger import SEED_BYTES, Ledger, Stopwatch
 from rndcfl.common.seeding import numpy_rng
 from rndcfl.engine.networks import multiply_adds
 from rndcfl.predictors import (
@@ -38,7 +38,6 @@ from rndcfl.reports import Report, Reports
 
 LARGEST_ERROR = 1e300  # that is reported, so that means and logs stay finite
 MAX_PROFILE = 64  # predictors in a profile; its covariance grows with their square
-SEED_BYTES = 8  # the target travels as the seed it is drawn from
 
 Held = tuple[Tensor, Tensor]  # samples to score with [n, *shape], and the target's outputs on them
 
@@ -46,10 +45,17 @@ Held = tuple[Tensor, Tensor]  # samples to score with [n, *shape], and the targe
 class Profile(Protocol):
     """What clients are compared by: functions of a sample that all clients share."""
 
-    def prepare(self, clients: Any, seed: int, ledger: Ledger) -> tuple[Any, list[Held]]:
-        """What is made and shared before anybody reports, and what each client looks at."""
+    @property
+    def held_out(self) -> bool:
+        """Whether clients report on samples that have trained nothing."""
 
-    def reports(self, shared: Any, held_out: list[Held], seed: int, ledger: Ledger) -> Reports:
+    def scored(self, n: int) -> int:
+        """How many of a client's `n` samples it reports on."""
+
+    def prepare(self, clients: Any, seed: int, ledger: Ledger) -> tuple[Any, Any]:
+        """What is made and shared before anybody reports, and what clients look at."""
+
+    def reports(self, shared: Any, held_out: Any, seed: int, ledger: Ledger) -> Reports:
         """Everybody's report."""
 
 
@@ -81,9 +87,9 @@ def exchange(
     shared, held_out = profile.prepare(clients, seed, ledger)
     if tamper is None:
         return profile.reports(shared, held_out, seed, ledger)
-    assert isinstance(profile, Novelty)
-    sent = tamper.predictors(shared, clients, profile, seed)
-    return tamper.reports(profile.reports(sent, held_out, seed, ledger))
+    if isinstance(profile, Novelty):
+        shared = tamper.predictors(shared, clients, profile, seed)
+    return tamper.reports(profile.reports(shared, held_out, seed, ledger))
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,15 @@ class Novelty:
     most_peers: int = MAX_PROFILE
     screen: bool = True
 
+    @property
+    def held_out(self) -> bool:
+        """Whether predictors are scored on samples that have not trained them."""
+        return self.rnd.train_share < 1
+
+    def scored(self, n: int) -> int:
+        """How many of a client's `n` samples it scores with."""
+        return self.rnd.n_scored(n)
+
     def prepare(self, clients: Any, seed: int, ledger: Ledger) -> tuple[Predictors, list[Held]]:
         """All train and send their predictors."""
         return fit(clients, self.rnd, seed, ledger, self.labels)
@@ -125,7 +140,7 @@ class Novelty:
             raise InputError(f"nobody's predictor can be used: {refused[0]}; take a smaller lr")
         peers = profile_peers(len(held_out), seed, self.most_peers)
         peers = np.setdiff1d(peers, list(refused)).astype(np.int64)
-        share = 1.0 if self.rnd.train_share == 1 else 1 - self.rnd.train_share
+        share = 1 - self.rnd.train_share if self.held_out else 1.0
         rows = score(shared.without(refused), held_out, ledger, peers)
         return Reports.of(rows, len(rows), peers, refused=refused, share=share)
 
@@ -229,10 +244,3 @@ def report(errors: np.ndarray, peers: np.ndarray) -> Report:
     errors = np.minimum(errors, LARGEST_ERROR)
     logs = np.log(np.maximum(errors[peers], np.finfo(np.float64).tiny))
     return Report.of(logs, errors.mean(1))
-
-
-def scored_samples(client: Client, i: int, rnd: RND, seed: int, target: nn.Module) -> Held:
-    """The samples that client i scores with, as :func:`fit` left them, and the target's outputs."""
-    used = used_samples(client, i, rnd, seed)
-    x = used[len(used) - rnd.n_scored(len(used)) :]
-    return x, embed(target, x)

@@ -34,7 +34,7 @@ class RND:
     predictor, target : widths of the two layers; authors' code: (2, 4) and (32, 64).
     embedding : outputs of both networks; authors: 64.
     downsample : ``"stride"`` or ``"pool"`` (authors), see :func:`rndcfl.engine.networks.encoder`.
-    steps : optimiser steps per predictor; the same for every client, however much data it has.
+    steps : optimiser steps per predictor, the same however much data a client has.
     batch_size : authors: 128.
     lr : of Adam; authors: 1e-3.
     train_share : share of a client's samples that train its predictor; the rest is kept to score
@@ -172,8 +172,7 @@ def train_predictors(
 
     Notes
     -----
-    Client i's batches are :func:`batches_of` ``(seed, i)``, so that every client takes the same
-    number of steps and none depends on the others.
+    Client i's batches are :func:`batches_of` ``(seed, i)``: none depends on the others.
     """
     x, t = torch.cat(inputs), torch.cat(wanted)
     first = np.cumsum([0, *map(len, inputs[:-1])])
@@ -221,6 +220,11 @@ def squared_errors(
     return torch.cat(parts, 1).double().cpu().numpy()
 
 
+def used_order(n: int, i: int, rnd: RND, seed: int) -> np.ndarray:
+    """Which of client i's `n` samples are used, in this order, int64."""
+    return numpy_rng(seed, "samples", i).permutation(n)[: rnd.n_used(n)]
+
+
 def used_samples(
     client: Client,
     i: int,
@@ -229,17 +233,13 @@ def used_samples(
     n_classes: int | None = None,
     target_seed: int | None = None,
 ) -> Tensor:
-    """Client i's samples in the order in which they are used: first to train, then to score.
-
-    With labels of `n_classes` classes if that is given; `target_seed` is the target's, if not
-    `seed`.
-    """
-    x, y = client.x, client.y
-    order = numpy_rng(seed, "samples", i).permutation(len(x))[: rnd.n_used(len(x))]
-    chosen = readable(x[order], seed if target_seed is None else target_seed)
+    """Client i's samples, with labels if `n_classes` is given, in the order in which they are used:
+    first to train, then to score; `target_seed` is that of the target."""
+    order = used_order(len(client), i, rnd, seed)
+    chosen = readable(client.x[order], seed if target_seed is None else target_seed)
     if n_classes is not None:
-        assert y is not None
-        chosen = with_labels(chosen, y[order], n_classes)
+        assert client.y is not None
+        chosen = with_labels(chosen, client.y[order], n_classes)
     used = torch.from_numpy(chosen).to(device())
     return used.contiguous(memory_format=torch.channels_last) if used.ndim == 4 else used
 

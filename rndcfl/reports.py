@@ -18,7 +18,7 @@ import numpy as np
 from rndcfl.common.errors import InputError, WireError
 
 NUMBER = np.dtype(np.float64).itemsize  # bytes of one number in a report
-LARGEST_LOG = 710.0  # largest logarithm of an error that is reported, up or down
+LARGEST_LOG = 710.0  # largest logarithm of an error that can be reported, up or down
 NOTHING = np.empty(0)
 
 
@@ -87,19 +87,19 @@ class Report:
             raise WireError("the row holds a negative variance")
         return cls(samples, row[n : n + m], covariance, row[:n])
 
-    def impossible(self) -> str:
-        """Why no honest client can have sent this; nothing if one can."""
+    def impossible(self, most: float = LARGEST_LOG) -> str:
+        """Why no honest client can have sent this, if no function exceeds `most`; or nothing."""
         parts = self.novelty, self.profile, self.covariance
         if not all(np.isfinite(part).all() for part in parts):
             return "its row holds NaN or infinite values"
         if self.samples < (2 if len(self.profile) else 1):
             return "it scored too few samples"
-        if (self.novelty < 0).any() or (np.abs(self.profile) > LARGEST_LOG).any():
+        if (self.novelty < 0).any() or (np.abs(self.profile) > most).any():
             return "its scores are beyond those of any predictor"
         variances = np.diag(self.covariance)
         largest = variances.max(initial=0)
         symmetric = np.allclose(self.covariance, self.covariance.T, atol=1e-9 * largest)
-        if (variances > 2 * LARGEST_LOG**2).any() or not symmetric:
+        if (variances > 2 * most**2).any() or not symmetric:
             return "its covariance is none"
         if np.linalg.eigvalsh(self.covariance).min(initial=0) < -1e-6 * largest:
             return "its covariance is not positive semidefinite"
@@ -121,6 +121,7 @@ class Reports(Sequence[Report]):
     noise : variance of the noise on each entry of a client's profile, float64 [N]; None: no noise.
     refused : clients that sent what cannot be, with the reason; nobody's profile has theirs.
     share : of a client's samples that it looked at; with the others it trained its predictor.
+    most : largest value of any l(x), up or down.
     """
 
     samples: np.ndarray
@@ -131,6 +132,7 @@ class Reports(Sequence[Report]):
     noise: np.ndarray | None = None
     refused: Mapping[int, str] = field(default_factory=dict)
     share: float = 1.0
+    most: float = LARGEST_LOG
 
     @classmethod
     def of(cls, rows: Iterable[Report], n: int, peers: np.ndarray, **about: Any) -> Reports:
@@ -161,12 +163,13 @@ class Reports(Sequence[Report]):
         peers = np.array([place.get(int(peer), -1) for peer in self.peers], dtype=np.int64)
         noises = None if self.noise is None else self.noise[who]
         own = self.samples[who], self.profile[who], self.covariance[who]
-        return Reports(*own, peers, noise=noises, share=self.share)
+        return Reports(*own, peers, noise=noises, share=self.share, most=self.most)
 
     def replaced(self, rows: Mapping[int, Report]) -> Reports:
         """The reports with those of some clients replaced."""
         every = (rows.get(i, row) for i, row in enumerate(self))
-        return Reports.of(every, len(self), self.peers, refused=self.refused, share=self.share)
+        about = dict(refused=self.refused, share=self.share, most=self.most)
+        return Reports.of(every, len(self), self.peers, **about)
 
     # --- what cannot be -------------------------------------------------------------------------
 
@@ -186,7 +189,7 @@ class Reports(Sequence[Report]):
         InputError
             If nobody's report can be used.
         """
-        found = {i: row.impossible() for i, row in enumerate(self)}
+        found = {i: row.impossible(self.most) for i, row in enumerate(self)}
         refused = {i: reason for i, reason in found.items() if reason} | dict(self.refused)
         if not refused:
             return self

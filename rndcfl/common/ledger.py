@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 from torch import Tensor
 
+SEED_BYTES = 8  # a network that is drawn from a seed travels as that
 COSTS = ("bytes_up", "bytes_down", "seconds", "multiply_adds")
 
 

@@ -11,7 +11,7 @@ from rndcfl.clients import Clients
 from rndcfl.common.errors import InputError, check_name
 from rndcfl.common.ledger import Ledger
 from rndcfl.federations import Discovery
-from rndcfl.novelty import MAX_PROFILE
+from rndcfl.novelty import MAX_PROFILE, Profile
 from rndcfl.predictors import RND
 from rndcfl.reports import Reports
 
@@ -28,7 +28,7 @@ class Criterion(ABC):
     ----------
     budget : networks and budget where the user names none.
     most_peers : most predictors in a client's profile; 0 if only novelty is looked at.
-    least_scored : samples that each client must have left to score with.
+    least_scored : samples that each client must have to report on.
     defence : what it does about clients that lie, one of :data:`DEFENCES`.
     """
 
@@ -37,16 +37,27 @@ class Criterion(ABC):
     least_scored: ClassVar[int] = 2  # a variance needs two
     defence: str = "checked"
 
-    def check(self, clients: Clients, rnd: RND) -> None:
-        """Raise :class:`~rndcfl.common.errors.InputError` if it cannot judge these clients."""
+    def check(self, clients: Clients, profile: Profile) -> None:
+        """Raise :class:`~rndcfl.common.errors.InputError` if it cannot judge these clients.
+
+        Parameters
+        ----------
+        clients : all of them.
+        profile : what they are compared by.
+        """
         check_name("defence", self.defence, DEFENCES)
         for i, client in enumerate(clients):
-            if rnd.n_scored(len(client)) < self.least_scored:
-                raise InputError(
-                    f"client {i}: of {len(client)} samples {rnd.n_train(len(client))} would train "
-                    f"and fewer than {self.least_scored} be left to score; take a smaller "
-                    "train_share"
-                )
+            self.check_samples(i, len(client), profile)
+
+    def check_samples(self, i: int, n: int, profile: Profile) -> None:
+        """Raise :class:`~rndcfl.common.errors.InputError` if client i's `n` samples are too few."""
+        scored = profile.scored(n)
+        if scored < self.least_scored:
+            raise InputError(
+                f"client {i} has {n} samples, {scored} of them left to compare; at least "
+                f"{self.least_scored} must be: give it more"
+                + (", or take a smaller train_share" if scored < n else "")
+            )
 
     @abstractmethod
     def judge(self, reports: Reports, ledger: Ledger) -> Discovery:

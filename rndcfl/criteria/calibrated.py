@@ -17,11 +17,9 @@ from rndcfl.criteria.base import DEFENCES, Criterion, set_apart, usable
 from rndcfl.criteria.linkage import group
 from rndcfl.criteria.robust import bounded, mended
 from rndcfl.federations import ProfileDiscovery
-from rndcfl.predictors import RND
+from rndcfl.novelty import Profile
 from rndcfl.reports import Reports
 from rndcfl.twosample import adjusted, profile_test
-
-MIN_SAMPLES = 3  # of a client: one to train, two to score
 
 
 @dataclass(frozen=True)
@@ -31,8 +29,8 @@ class Calibrated(Criterion):
     Parameters
     ----------
     alpha : probability of splitting off anybody when all clients are alike.
-    min_effect : smallest distance between two clients that counts, in standard deviations of a
-        sample's log errors (:mod:`rndcfl.twosample`). With enough samples any two real clients
+    min_effect : smallest distance between two clients that counts, in standard deviations of what
+        samples are compared by (:mod:`rndcfl.twosample`). With enough samples any two real clients
         differ; at the default of 0.1 the best guess whose sample one is looking at is right in 52
         of 100 cases.
     defence : ``"checked"`` leaves alone whoever sends what cannot be; ``"robust"`` also bounds what
@@ -49,18 +47,12 @@ class Calibrated(Criterion):
         check_number("min_effect", self.min_effect, 0.0, 100.0)
         check_name("defence", self.defence, DEFENCES)
 
-    def check(self, clients: Clients, rnd: RND) -> None:
-        if rnd.train_share >= 1:
+    def check(self, clients: Clients, profile: Profile) -> None:
+        if not profile.held_out:
             raise InputError(
                 "criterion 'calibrated' scores on held-out samples; take train_share < 1"
             )
-        for i, client in enumerate(clients):
-            if len(client) < MIN_SAMPLES:
-                raise InputError(
-                    f"client {i} has {len(client)} samples; criterion 'calibrated' needs at least "
-                    f"{MIN_SAMPLES} to train and to test with"
-                )
-        super().check(clients, rnd)
+        super().check(clients, profile)
 
     def judge(self, reports: Reports, ledger: Ledger) -> ProfileDiscovery:
         reports = usable(reports, self.defence)

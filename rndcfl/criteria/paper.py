@@ -18,10 +18,11 @@ from rndcfl.common.ledger import Ledger
 from rndcfl.criteria.base import DEFENCES, Criterion, set_apart, usable
 from rndcfl.criteria.linkage import GROUPINGS, group
 from rndcfl.federations import Discovery
+from rndcfl.novelty import Profile
 from rndcfl.predictors import RND
 from rndcfl.reports import Reports
 
-READINGS = ("mutual", "either", "average", "two_sided")
+READINGS = ("mutual", "either", "average", "two_sided", "variance")
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,9 @@ class Paper(Criterion):
     ----------
     tolerance : epsilon of Eq. 9. The paper does not publish its value.
     reading : how two directed compatibilities become one; ``"mutual"`` (both directions),
-        ``"either"``, ``"average"`` (of the two scores) or ``"two_sided"`` (the authors' code,
-        |s_ij - s_ii| < eps s_ii). The paper does not say; the default serves it best (notebook 04).
+        ``"either"``, ``"average"`` (of the two excesses), ``"two_sided"`` (the authors' code,
+        |s_ij - s_ii| < eps s_ii) or ``"variance"`` (the average with sigma_i a variance, as on the
+        authors' slides). The paper does not say; the default serves it best (notebook 04).
     grouping : ``"components"`` (chains of compatible clients) or ``"cliques"`` (all pairs).
     defence : ``"checked"`` or ``"none"``.
     """
@@ -60,10 +62,10 @@ class Paper(Criterion):
             )
         check_number("tolerance", self.tolerance, -1e9, 1e9)
 
-    def check(self, clients: Clients, rnd: RND) -> None:
+    def check(self, clients: Clients, profile: Profile) -> None:
         if len(clients) < 3:
             raise InputError(f"criterion 'paper' needs at least 3 clients, got {len(clients)}")
-        super().check(clients, rnd)
+        super().check(clients, profile)
 
     def judge(self, reports: Reports, ledger: Ledger) -> Discovery:
         reports = usable(reports, self.defence)
@@ -85,7 +87,14 @@ def paper_dissimilarity(novelty: np.ndarray, reading: str = "mutual") -> np.ndar
 
     The paper calls d_j compatible with d_i if s_ij <= s_ii + eps * sigma_i, with sigma_i the spread
     of client i's scores over its peers (here: standard deviation over j != i). It does not say how
-    the two directions combine; `reading` does.
+    the two directions combine; `reading` does. With x_ij = (s_ij - s_ii) / sigma_i it is
+
+    * ``"mutual"``: max(x_ij, x_ji)
+    * ``"either"``: min(x_ij, x_ji)
+    * ``"average"``: (x_ij + x_ji) / 2
+    * ``"two_sided"``: the larger of |s_ij - s_ii| / s_ii and |s_ji - s_jj| / s_jj
+    * ``"variance"``: as average, divided by sigma_i^2. It is not scale-free: scores c times as
+      large need a tolerance c times as small, and scores change with the target network.
 
     Parameters
     ----------
@@ -101,7 +110,8 @@ def paper_dissimilarity(novelty: np.ndarray, reading: str = "mutual") -> np.ndar
         directed = np.abs(novelty - own) / own
         return np.maximum(directed, directed.T)
     peers = novelty[~np.eye(len(novelty), dtype=bool)].reshape(len(novelty), -1)
-    directed = (novelty - own) / peers.std(axis=1, keepdims=True)
+    spread = peers.var if reading == "variance" else peers.std
+    directed = (novelty - own) / spread(axis=1, keepdims=True)
     if reading == "mutual":
         return np.maximum(directed, directed.T)
     if reading == "either":

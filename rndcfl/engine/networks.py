@@ -211,7 +211,7 @@ def multiply_adds(network: nn.Module, shape: Shape, dtype: torch.dtype = torch.f
 
     A training step costs three times as much per sample: one pass forward, two backward.
     """
-    where = next(network.parameters()).device
+    where = next(network.parameters(), torch.empty(0, device=device())).device
     was_training = network.training
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network.eval()(torch.zeros(1, *shape, dtype=dtype, device=where))

@@ -7,6 +7,7 @@ one client and a federation. It joins the one it is least unlike, or founds its 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,15 +16,16 @@ from rndcfl.clients import Client, Clients
 from rndcfl.common.errors import InputError, check_number
 from rndcfl.common.ledger import Ledger, Stopwatch
 from rndcfl.common.seeding import numpy_rng
-from rndcfl.criteria.calibrated import MIN_SAMPLES, Calibrated
+from rndcfl.criteria.calibrated import Calibrated
 from rndcfl.engine.inputs import check_characters, readable
 from rndcfl.evolving.watching import Standing
 from rndcfl.novelty import fit, report
 from rndcfl.predictors import Predictors, squared_errors
 from rndcfl.reports import NOTHING, Report, Reports
-from rndcfl.twosample import profile_test
+from rndcfl.twosample import ProfileTest, profile_test
 
 GONE = -1  # in labels: a client that has left
+LEAST = 3  # samples of a newcomer: one to train, two to score
 
 
 @dataclass(frozen=True)
@@ -35,15 +37,30 @@ class Placement:
     federation : name of the federation it joins; a new name if it founds its own.
     founded : whether it does.
     evidence : federation -> -log10 of the adjusted p-value that it differs from the newcomer.
-    predictor : its own, as it was sent, for discoveries to come.
+    predictor : its own, as it was sent, for discoveries to come; None by features.
     ledger : what the placement cost, under client 0.
     """
 
     federation: int
     founded: bool
     evidence: dict[int, float]
-    predictor: Predictors
     ledger: Ledger
+    predictor: Predictors | None = None
+
+
+def choose(
+    test: ProfileTest, names: Sequence[int], criterion: Calibrated, ledger: Ledger
+) -> Placement:
+    """Where a newcomer belongs, from the test among it (first) and the federations `names`.
+
+    `ledger` : what it has cost to get there.
+    """
+    evidence = test.evidence[0, 1:] - np.log10(len(names))
+    best = int(evidence.argmin())
+    founded = bool(evidence[best] > criterion.threshold)
+    federation = int(max(names) + 1 if founded else names[best])
+    by_name = {int(name): float(e) for name, e in zip(names, evidence, strict=True)}
+    return Placement(federation, founded, by_name, ledger)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,9 +122,9 @@ class Federations:
         shape = tuple(self.standing.held_out[0][0].shape[1:])
         brought = readable(newcomer.x[:1], self.standing.seed).shape[1:]
         scored = self.standing.rnd.n_scored(len(newcomer))
-        if len(newcomer) < MIN_SAMPLES or scored < 2 or brought != shape:
+        if len(newcomer) < LEAST or scored < 2 or brought != shape:
             raise InputError(
-                f"a newcomer brings at least {MIN_SAMPLES} samples of shape {shape}, "
+                f"a newcomer brings at least {LEAST} samples of shape {shape}, "
                 f"got {newcomer.x.shape}; two must be left to score"
             )
         names = [int(f) for f in np.unique(self.labels) if f != GONE]
@@ -117,17 +134,7 @@ class Federations:
         rows = [own, *(self._federation(f) for f in names)]
         reports = Reports.of(rows, len(rows), np.arange(len(self.representatives)))
         test = profile_test(reports, criterion.min_effect)
-        evidence = test.evidence[0, 1:] - np.log10(len(names))
-        best = int(evidence.argmin())
-        founded = bool(evidence[best] > criterion.threshold)
-        federation = max(names) + 1 if founded else names[best]
-        return Placement(
-            federation,
-            founded,
-            dict(zip(names, map(float, evidence), strict=True)),
-            predictor,
-            ledger,
-        )
+        return replace(choose(test, names, criterion, ledger), predictor=predictor)
 
     def _arrive(self, newcomer: Client) -> tuple[Predictors, Report, Ledger]:
         """It trains and sends its predictor, scores the representatives and sends its report."""

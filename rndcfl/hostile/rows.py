@@ -25,7 +25,7 @@ class Compatible(RowAttack):
 
     def row(self, i: int, true: Reports, groups: np.ndarray) -> Report:
         own = true[i]
-        own.novelty[i] = 10 * own.novelty.max()
+        own.novelty[i : i + 1] = 10 * own.novelty.max(initial=0.0)  # by features there is none
         return replace(own, covariance=WIDE * own.covariance)
 
 
@@ -35,7 +35,7 @@ class Incompatible(RowAttack):
 
     def row(self, i: int, true: Reports, groups: np.ndarray) -> Report:
         own = true[i]
-        own.novelty[i] = own.novelty.min() / 1000
+        own.novelty[i : i + 1] = own.novelty.min(initial=np.inf) / 1000
         return replace(own, samples=10**6, covariance=NARROW * own.covariance)
 
 

@@ -60,7 +60,8 @@ class Trials:
                 for name, criterion in self.criteria.items():
                     if criterion.budget != rnd:
                         continue
-                    profile = Discoverer(criterion, rnd).profile
+                    profile = Discoverer.of(criterion).profile
+                    assert isinstance(profile, Novelty)
                     reports = profile.reports(sent, held_out, self.seed, Ledger())
                     try:
                         found[name] = criterion.judge(attackers.reports(reports), Ledger())

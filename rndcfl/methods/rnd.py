@@ -13,7 +13,9 @@ from rndcfl.common.seeding import numpy_rng
 from rndcfl.criteria import Calibrated, Criterion
 from rndcfl.discovery import PARAMETERS, Discoverer
 from rndcfl.engine.local import State
+from rndcfl.evolving.reported import Reported
 from rndcfl.evolving.watching import Standing, same_names
+from rndcfl.features import Features
 from rndcfl.methods.base import Method
 from rndcfl.methods.run import Run
 
@@ -64,6 +66,7 @@ class RNDMethod(Method):
         for name in params:
             check_name("parameter of method 'rnd'", name, (*own, *PARAMETERS))
         self.how = Discoverer.of(criterion, tolerance, **params)
+        self.standing: Standing | Reported
         self.seen: Clients | None = None
         self.every, self.on_signal = recluster_every, on_signal
         self.alarm, self.fresh = signal_alpha, signal_samples
@@ -91,7 +94,12 @@ class RNDMethod(Method):
 
     def _on_signal(self, round: int, run: Run, ledger: Ledger) -> np.ndarray:
         if round == 0:
-            self.standing = Standing.start(run.clients, self.how.rnd, run.seed, ledger)
+            profile = self.how.profile
+            self.standing = (
+                Reported.start(run.clients, profile, run.seed, ledger)
+                if isinstance(profile, Features)
+                else Standing.start(run.clients, profile.rnd, run.seed, ledger)
+            )
         elif run.clients is self.seen:  # nothing new has come in
             return run.labels
         else:

@@ -26,7 +26,7 @@ from rndcfl.common.errors import InputError
 from rndcfl.common.ledger import Ledger
 from rndcfl.novelty import fit
 from rndcfl.predictors import RND, Predictors, embed, frozen_target, squared_errors, used_samples
-from rndcfl.privacy.promise import Privacy
+from rndcfl.privacy.promise import Privacy, PrivateNovelty
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,8 @@ def expose(clients: Clients, rnd: RND, seed: int, privacy: Privacy | None = None
         predictors, _ = fit(clients, rnd, seed, Ledger())
     else:
         privacy.check()
-        predictors, _ = privacy.profile(rnd).prepare(clients, seed, Ledger())
+        profile = PrivateNovelty(rnd, privacy, privacy.secret())
+        predictors, _ = profile.prepare(clients, seed, Ledger())
     members, others = [], []
     for i, client in enumerate(clients):
         x, cut = used_samples(client, i, rnd, seed), rnd.n_train(len(client))

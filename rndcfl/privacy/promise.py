@@ -13,10 +13,12 @@ from rndcfl.common.errors import check_number
 from rndcfl.common.ledger import Ledger, Stopwatch
 from rndcfl.common.seeding import numpy_rng
 from rndcfl.engine.networks import multiply_adds
+from rndcfl.features import Features
 from rndcfl.federations import CLEAR, Discovery, ProfileDiscovery
-from rndcfl.novelty import Held, fit, profile_peers
+from rndcfl.novelty import Held, Novelty, fit, profile_peers
 from rndcfl.predictors import RND, Predictors, squared_errors
 from rndcfl.privacy.accountant import noise_for
+from rndcfl.privacy.features import FEW, PrivateFeatures
 from rndcfl.privacy.reports import bounded, log_errors, private_report
 from rndcfl.privacy.training import train_privately
 from rndcfl.reports import Reports
@@ -30,8 +32,9 @@ class Privacy:
     """What a private discovery promises, and how.
 
     An observer of all that one client sends, in one discovery, can decide whether a sample was
-    among its data only as well as (epsilon, delta) allows, whatever else they know. Each sample
-    either trains or scores, never both, so that each part may spend the whole promise. The
+    among its data only as well as (epsilon, delta) allows, whatever else they know. By novelty each
+    sample either trains or scores, never both, so that each part may spend the whole promise; by
+    features there is one part. The
     *number* of a client's samples is no secret. Replacing a sample by another is two changes:
     2 epsilon. Every further discovery on the same data spends as much again.
 
@@ -39,7 +42,8 @@ class Privacy:
     ----------
     epsilon : the smaller, the more private; at 1 the odds of any guess change by at most e.
     delta : probability with which the promise may fail; well below 1 / samples.
-    clip : C, largest norm of one sample's gradient (of the mean squared error).
+    clip : C, largest norm of one sample's gradient (of the mean squared error); by features, where
+        nothing is trained, neither this nor `rate` counts.
     rate : q, share of the training samples that a step takes; ``RND.batch_size`` is not used.
     noise_seed : None draws noise and batches from the operating system's entropy, as a deployment
         must: with a seed that is known or used again, nothing is private. A number is for
@@ -69,14 +73,15 @@ class Privacy:
         """The seed of everything that must not be known: as given, or fresh."""
         return secrets.randbits(128) if self.noise_seed is None else self.noise_seed
 
-    @property
-    def budget(self) -> RND:
+    def budget(self, by: str = "novelty") -> RND:
         """Networks and budget where the user names none."""
-        return PRIVATE
+        return FEW if by == "features" else PRIVATE
 
-    def profile(self, rnd: RND, labels: bool = False) -> PrivateNovelty:
-        """What clients are compared by in one discovery."""
-        return PrivateNovelty(rnd, self, self.secret(), labels)
+    def profile(self, open: Novelty | Features) -> PrivateNovelty | PrivateFeatures:
+        """What clients are compared by in one discovery, made private."""
+        if isinstance(open, Features):
+            return PrivateFeatures(open, self.epsilon, self.delta, self.secret())
+        return PrivateNovelty(open.rnd, self, self.secret(), open.labels)
 
     def promise(self, found: Discovery) -> PrivateDiscovery:
         """The discovery with the promise that it keeps."""
@@ -103,6 +108,15 @@ class PrivateNovelty:
     privacy: Privacy
     secret: int
     labels: bool = False
+
+    @property
+    def held_out(self) -> bool:
+        """Whether predictors are scored on samples that have not trained them."""
+        return self.rnd.train_share < 1
+
+    def scored(self, n: int) -> int:
+        """How many of a client's `n` samples it scores with."""
+        return self.rnd.n_scored(n)
 
     def prepare(self, clients: Any, seed: int, ledger: Ledger) -> tuple[Predictors, list[Held]]:
         """All train and send their private predictors."""

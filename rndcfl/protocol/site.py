@@ -21,8 +21,8 @@ from rndcfl.data.tables import Scale, as_table, sums
 from rndcfl.engine.inputs import readable
 from rndcfl.engine.local import State, copy_state, evaluate, train_locally
 from rndcfl.engine.networks import build_model, device
-from rndcfl.novelty import fit, report, scored_samples
-from rndcfl.predictors import RND, frozen_target, squared_errors
+from rndcfl.novelty import fit, report
+from rndcfl.predictors import RND, embed, frozen_target, squared_errors, used_samples
 from rndcfl.protocol import loaders
 from rndcfl.protocol.config import Config
 from rndcfl.protocol.letters import Letter, array_of, config_of, rnd_of, state_of
@@ -73,7 +73,9 @@ class Site:
         peers = np.array(config_of(asked)["peers"], dtype=np.int64)
         shape = readable(client.x[:1], seed).shape[1:]
         bank = unpack(array_of(asked, "bank"), shape, rnd)
-        x, wanted = scored_samples(client, number, rnd, seed, frozen_target(shape, rnd, seed))
+        used = used_samples(client, number, rnd, seed)
+        x = used[len(used) - rnd.n_scored(len(used)) :]  # what has not trained its predictor
+        wanted = embed(frozen_target(shape, rnd, seed), x)
         made = report(squared_errors(bank, x, wanted), peers)
         return Letter(dict(scored=made.samples), {"row": made.pack()})
 

@@ -3,7 +3,8 @@
 A few clients drawn at random, the *landmarks*, train a predictor; these go to all clients. A client
 scores them on its samples and reports the profile of :mod:`rndcfl.twosample`. Its traffic and its
 work do not depend on how many clients there are, and the server compares clients with federations
-instead of all with all (:mod:`rndcfl.scale.grouping`).
+instead of all with all (:mod:`rndcfl.scale.grouping`). By features there is nothing to exchange,
+and no landmarks are needed.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from tqdm import tqdm
 
 from rndcfl.clients import Client
 from rndcfl.common.errors import InputError, check_name, check_number
-from rndcfl.common.ledger import Ledger, Stopwatch
-from rndcfl.criteria.calibrated import MIN_SAMPLES, Calibrated
+from rndcfl.common.ledger import SEED_BYTES, Ledger, Stopwatch
+from rndcfl.criteria.calibrated import Calibrated
+from rndcfl.discovery import BY
 from rndcfl.engine.inputs import check_characters
 from rndcfl.engine.networks import multiply_adds
-from rndcfl.novelty import MAX_PROFILE, SEED_BYTES, Held, exchange, fit, profile_peers, report
+from rndcfl.features import OF_TRAINING, Features
+from rndcfl.novelty import MAX_PROFILE, Held, exchange, fit, profile_peers, report
 from rndcfl.predictors import RND, Predictors, embed, frozen_target, squared_errors, used_samples
 from rndcfl.reports import NOTHING, Report, Reports
 from rndcfl.scale.grouping import group_reports, n_tests
@@ -38,7 +41,7 @@ class ScaleDiscovery:
     Attributes
     ----------
     labels : federation of each client, int64 [N], numbered in order of first appearance.
-    landmarks : clients whose predictors went to all, int64 [m].
+    landmarks : clients whose predictors went to all, int64 [m]; none by features.
     reports : what all clients reported.
     criterion : the level and the smallest effect.
     ledger : bytes, multiply-adds and seconds of the discovery.
@@ -65,12 +68,14 @@ class ScaleDiscovery:
         n, level = self.reports.samples, self.criterion.alpha / n_tests(len(self.labels))
         typical = np.array([int(np.median(n))])
         least = self.criterion.min_effect
-        return float(detectable(typical, typical, len(self.landmarks), level, least)[0])
+        m = len(self.reports.peers)
+        return float(detectable(typical, typical, m, level, least)[0])
 
     def __repr__(self) -> str:
+        by = f"{len(self.landmarks)} landmarks" if len(self.landmarks) else "by features"
         return (
             f"ScaleDiscovery({self.n_federations} federations of {len(self.labels)} clients, "
-            f"{len(self.landmarks)} landmarks, would miss distances below {self.detectable:.2f})"
+            f"{by}, would miss distances below {self.detectable:.2f})"
         )
 
 
@@ -79,14 +84,16 @@ def discover_at_scale(
     landmarks: int = 32,
     seed: int = 0,
     *,
+    by: str = "novelty",
     alpha: float = 0.01,
     min_effect: float = 0.1,
     rnd: RND | None = None,
     **budget: Any,
 ) -> ScaleDiscovery:
-    """Group many clients whose data look alike, each seen through the same few predictors.
+    """Group many clients whose data look alike, each seen through the same few functions.
 
-    Up to `landmarks` clients this is :func:`rndcfl.discover` with the calibrated criterion.
+    Up to `landmarks` clients (by features, up to 64) this is :func:`rndcfl.discover` with the
+    calibrated criterion.
 
     Parameters
     ----------
@@ -96,6 +103,8 @@ def discover_at_scale(
     landmarks : m, predictors that all clients score. They are drawn at random; more of them see
         more differences, and a report grows with m^2 / 2.
     seed : of the target, the landmarks and everything else that is random.
+    by : ``"novelty"`` to the landmarks' predictors, or ``"features"``, the outputs of the frozen
+        network, see :func:`rndcfl.discover`; `landmarks` then have no use.
     alpha : probability of splitting off any client when all are alike.
     min_effect : smallest distance that counts, in standard deviations of a sample's log errors.
     rnd : networks and budget; default ``RND()``.
@@ -118,15 +127,16 @@ def discover_at_scale(
     >>> discover_at_scale(clients).n_federations
     8
     """
-    criterion = Calibrated(alpha, min_effect)
-    rnd = _checked(clients, landmarks, seed, criterion, rnd, budget)
-    ledger = Ledger()
-    reports = exchange(clients, Landmarks(rnd, landmarks), seed, ledger)
+    criterion, ledger = Calibrated(alpha, min_effect), Ledger()
+    profile = _profile(by, landmarks, rnd, budget)
+    check_number("seed", seed, 0, whole=True)
+    _check(clients, criterion, profile)
+    reports = exchange(clients, profile, seed, ledger)
     watch = Stopwatch()
     with watch.running():
         labels = group_reports(reports, criterion)
     ledger.add("discovery/grouping", SERVER, seconds=watch.seconds)
-    return ScaleDiscovery(labels, reports.peers, reports, criterion, ledger)
+    return ScaleDiscovery(labels, reports.peers[reports.peers >= 0], reports, criterion, ledger)
 
 
 @dataclass(frozen=True)
@@ -141,6 +151,15 @@ class Landmarks:
 
     rnd: RND
     most: int
+
+    @property
+    def held_out(self) -> bool:
+        """Whether predictors are scored on samples that have not trained them."""
+        return self.rnd.train_share < 1
+
+    def scored(self, n: int) -> int:
+        """How many of `n` samples a client scores with, if it is a landmark."""
+        return self.rnd.n_scored(n)
 
     def prepare(self, clients: Sequence[Client], seed: int, ledger: Ledger) -> tuple[Any, Any]:
         """Landmarks train and send their predictors; the others come one by one."""
@@ -186,23 +205,24 @@ class Landmarks:
             yield made
 
 
-def _checked(
-    clients: Sequence[Client],
-    landmarks: int,
-    seed: int,
-    criterion: Calibrated,
-    rnd: RND | None,
-    budget: dict[str, Any],
-) -> RND:
-    """Check what was given before any work; return the budget."""
+def _profile(
+    by: str, landmarks: int, rnd: RND | None, budget: dict[str, Any]
+) -> Landmarks | Features:
+    """What clients are compared by, checked."""
+    check_name("by", by, BY)
     check_number("landmarks", landmarks, 2, MAX_PROFILE, whole=True)
-    check_number("seed", seed, 0, whole=True)
-    known = ("alpha", "min_effect", "landmarks", "rnd", *(f.name for f in fields(RND)))
+    known = ("alpha", "min_effect", "landmarks", "by", "rnd", *(f.name for f in fields(RND)))
     for name in budget:
         check_name("parameter of discover_at_scale", name, known)
+        if by == "features" and name in OF_TRAINING:
+            raise InputError(f"{name} is of the predictors, and by='features' trains none")
     rnd = replace(rnd or RND(), **budget)
     rnd.check()
-    if rnd.train_share >= 1:
+    return Features(rnd) if by == "features" else Landmarks(rnd, landmarks)
+
+
+def _check(clients: Sequence[Client], criterion: Calibrated, profile: Landmarks | Features) -> None:
+    if not profile.held_out:
         raise InputError("landmarks score on held-out samples; take train_share < 1")
     if not len(clients):
         raise InputError("no clients given")
@@ -212,9 +232,4 @@ def _checked(
             check_characters(i, client.x)
         if client.x.shape[1:] != shape:
             raise InputError(f"client {i} has samples of shape {client.x.shape[1:]}, not {shape}")
-        if len(client) < MIN_SAMPLES or rnd.n_scored(len(client)) < 2:
-            raise InputError(
-                f"client {i} has {len(client)} samples; at least {MIN_SAMPLES} are needed, and "
-                "two of them left to score"
-            )
-    return rnd
+        criterion.check_samples(i, len(client), profile)

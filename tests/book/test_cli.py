@@ -80,7 +80,7 @@ def test_an_unknown_name_is_refused_with_the_nearest_valid_one(typed, nearest):
         ("discover --clients x", "not a valid integer"),
         ("discover --clients 0 --groups 0", "at least 1, got 0"),
         ("discover --seed -1", "seed must be a whole number of at least 0, got -1"),
-        ("discover --samples 2", "criterion 'calibrated' needs at least 3"),
+        ("discover --samples 2", "1 of them left to compare; at least 2 must be"),
         ("discover --samples 999999", "samples"),
         ("discover --criterion paper", "criterion 'paper' needs tolerance"),
         ("discover --tolerance 0.5", "criterion 'calibrated' takes no tolerance"),

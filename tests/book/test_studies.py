@@ -2,12 +2,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rndcfl import RND, InputError, Ledger, discover, make_clients
-from rndcfl.book.studies.rivals import FrozenOutputs, Gap, Pooled, Welch, together, welch_evidence
-from rndcfl.criteria import Calibrated
-from rndcfl.novelty import Novelty, exchange, fit
+from rndcfl import InputError, Ledger, discover
+from rndcfl.book.studies.rivals import Gap, Pooled, Welch, together, welch_evidence
+from rndcfl.features import Features
+from rndcfl.novelty import Novelty, exchange
 from rndcfl.reports import Report, Reports
-from rndcfl.twosample import profile_test
 
 RIVALS = [Welch(), Pooled(), Gap()]
 
@@ -171,40 +170,5 @@ def test_a_gap_needs_two_merges_and_novelty(stripe_clients, small_rnd):
     with pytest.raises(InputError, match="at least 3 clients"):
         discover(stripe_clients(2), Gap(), rnd=small_rnd)
     with pytest.raises(InputError, match="do not hold"):
-        reports = exchange(stripe_clients(4), FrozenOutputs(small_rnd), 0, Ledger())
+        reports = exchange(stripe_clients(4), Features(small_rnd), 0, Ledger())
         Gap().judge(reports, Ledger())
-
-
-# --- the frozen network's outputs ---------------------------------------------------------------
-
-
-def test_outputs_are_those_of_the_target_on_what_would_be_scored(stripe_clients, small_rnd):
-    clients, ledger = stripe_clients(4), Ledger()
-    reports = exchange(clients, FrozenOutputs(small_rnd), 3, ledger)
-    _, held_out = fit(clients, small_rnd, 3, Ledger())
-    assert reports.novelty is None and set(reports.peers.tolist()) == {-1}
-    assert reports.profile.shape == (4, small_rnd.embedding)
-    for i, (x, outputs) in enumerate(held_out):
-        seen = outputs.double().numpy()
-        assert reports.samples[i] == len(x)
-        np.testing.assert_allclose(reports.profile[i], seen.mean(0), rtol=1e-6)
-        np.testing.assert_allclose(reports.covariance[i], np.cov(seen.T), rtol=1e-5, atol=1e-9)
-    assert not ledger.table["phase"].eq("discovery/predictors").any()
-    cost = ledger.total("discovery")
-    assert cost["bytes_up"] == sum(row.n_bytes for row in reports)
-    assert cost["bytes_down"] == 4 * 8  # the seed of the target
-
-
-def test_groups_are_found_from_outputs_alone():
-    clients = make_clients(
-        "fashion-mnist-mini", "rotation", 6, 2, samples_per_client=100, test_per_client=1
-    )
-    reports = exchange(clients, FrozenOutputs(RND(embedding=16)), 0, Ledger())
-    found = Calibrated().judge(reports, Ledger())
-    assert found.labels.tolist() == clients.groups.tolist()
-    assert profile_test(reports, 0.1).distance.max() == found.distance.max()
-
-
-def test_a_clients_outputs_do_not_depend_on_the_others(stripe_clients, small_rnd):
-    few, many = (exchange(stripe_clients(n), FrozenOutputs(small_rnd), 0, Ledger()) for n in (3, 5))
-    np.testing.assert_array_equal(few.profile, many.profile[:3])

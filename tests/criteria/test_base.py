@@ -80,7 +80,7 @@ def test_a_criterion_of_ones_own_is_taken(stripe_clients):
 
 
 def test_a_criterion_of_ones_own_needs_samples_to_score_with(stripe_clients):
-    with pytest.raises(InputError, match="fewer than 2 be left to score"):
+    with pytest.raises(InputError, match="left to compare; at least 2 must be"):
         discover(stripe_clients(3, n=12), Nearest(), train_share=0.95)
 
 

@@ -27,6 +27,8 @@ NOVELTY = np.array([[1.0, 2.0, 4.0], [3.0, 2.0, 7.0], [6.0, 8.0, 4.0]])
         ("average", [[0, 0.75, 2.5], [0.75, 0, 3.25], [2.5, 3.25, 0]]),
         # |s_ij - s_ii| / s_ii: rows 1 3, 1/2 5/2, 1/2 1; both directions must hold.
         ("two_sided", [[0, 1, 3], [1, 0, 2.5], [3, 2.5, 0]]),
+        # (s_ij - s_ii) / sigma_i^2: rows 1 3, 1/4 5/4, 2 4, of which the mean.
+        ("variance", [[0, 0.625, 2.5], [0.625, 0, 2.625], [2.5, 2.625, 0]]),
     ],
 )
 def test_readings_of_equation_9_by_hand(reading, expected):
@@ -39,6 +41,13 @@ def test_only_the_two_sided_reading_minds_smaller_scores():
     assert paper_dissimilarity(novelty, "two_sided")[0, 1] == 0.5
 
 
+@pytest.mark.parametrize("reading", READINGS)
+def test_in_other_units_a_variance_needs_another_tolerance_and_no_other_reading_does(reading):
+    times = 1 / 8 if reading == "variance" else 1
+    expected = times * paper_dissimilarity(NOVELTY, reading)
+    np.testing.assert_allclose(paper_dissimilarity(8 * NOVELTY, reading), expected)
+
+
 @pytest.mark.parametrize(
     "reading, tolerance, labels",
     [
@@ -48,6 +57,7 @@ def test_only_the_two_sided_reading_minds_smaller_scores():
         ("either", 0.5, [0, 0, 1]),
         ("average", 0.75, [0, 0, 1]),
         ("two_sided", 2.5, [0, 0, 0]),
+        ("variance", 0.625, [0, 0, 1]),
     ],
 )
 def test_compatible_up_to_and_including_the_tolerance(reports, reading, tolerance, labels):

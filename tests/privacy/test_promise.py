@@ -9,7 +9,7 @@ from rndcfl import InputError, Privacy, discover, simulate
 from rndcfl.common.ledger import Ledger
 from rndcfl.common.seeding import numpy_rng
 from rndcfl.engine.networks import multiply_adds
-from rndcfl.novelty import exchange
+from rndcfl.novelty import Novelty, exchange
 from rndcfl.predictors import RND, frozen_target, untrained_predictors
 from rndcfl.privacy.promise import PRIVATE
 from rndcfl.privacy.reports import log_errors
@@ -43,7 +43,7 @@ def test_a_held_out_sample_changes_one_row_and_a_training_sample_one_predictor(s
             x[order[changed]] = 0.9
         members = (clients[0], replace(clients[1], x=x), clients[2])
         altered = replace(clients, members=members)
-        return exchange(altered, LOUD.profile(TINY), 0, Ledger()).profile
+        return exchange(altered, LOUD.profile(Novelty(TINY)), 0, Ledger()).profile
 
     plain, scored, trained = reports(), reports(39), reports(0)
     assert [np.array_equal(plain[i], scored[i]) for i in range(3)] == [True, False, True]
@@ -54,7 +54,7 @@ def test_a_held_out_sample_changes_one_row_and_a_training_sample_one_predictor(s
 def test_everything_private_is_in_the_reports(stripe_clients):
     """What goes up is a profile and its covariance; novelty is worked out from that."""
     clients, ledger, rnd = stripe_clients(3, n=40), Ledger(), replace(TINY, train_share=0.25)
-    reports = exchange(clients, LOUD.profile(rnd), 0, ledger)
+    reports = exchange(clients, LOUD.profile(Novelty(rnd)), 0, ledger)
     assert reports.share == 0.75 and reports.samples.tolist() == [30] * 3
     assert (reports.noise > 0).all() and reports.refused == {}
     np.testing.assert_allclose(reports.novelty, np.exp(log_errors(reports.profile)))
@@ -66,13 +66,13 @@ def test_where_not_all_predictors_are_in_the_profile_novelty_is_not_known(
     stripe_clients, monkeypatch
 ):
     monkeypatch.setattr("rndcfl.privacy.promise.profile_peers", lambda n, seed: np.array([0, 2]))
-    reports = exchange(stripe_clients(3, n=40), LOUD.profile(TINY), 0, Ledger())
+    reports = exchange(stripe_clients(3, n=40), LOUD.profile(Novelty(TINY)), 0, Ledger())
     assert np.isnan(reports.novelty[:, 1]).all() and np.isfinite(reports.novelty[:, [0, 2]]).all()
 
 
 def test_what_it_costs(stripe_clients):
     ledger = Ledger()
-    exchange(stripe_clients(3, n=40), LOUD.profile(TINY), 0, ledger)
+    exchange(stripe_clients(3, n=40), LOUD.profile(Novelty(TINY)), 0, ledger)
     once = multiply_adds(untrained_predictors(SHAPE, 1, TINY, 0).network, SHAPE)
     target = multiply_adds(frozen_target(SHAPE, TINY, 0), SHAPE)
     # Of 20 samples that train, a step takes 2 on average; the other 20 are scored.

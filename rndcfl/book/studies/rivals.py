@@ -5,26 +5,21 @@ They judge the same reports as it does, and none of them looks after clients tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
-from torch import nn
 
 from rndcfl.clients import Clients
 from rndcfl.common.errors import InputError, check_number
-from rndcfl.common.ledger import Ledger, Stopwatch
+from rndcfl.common.ledger import Ledger
 from rndcfl.criteria import Criterion
 from rndcfl.criteria.linkage import group
-from rndcfl.engine.inputs import readable
-from rndcfl.engine.networks import multiply_adds
 from rndcfl.federations import Discovery, log_excess
-from rndcfl.novelty import SEED_BYTES, Held, scored_samples
-from rndcfl.predictors import RND, frozen_target
-from rndcfl.reports import Report, Reports
+from rndcfl.novelty import Profile
+from rndcfl.reports import Reports
 from rndcfl.twosample import MOST_DECADES, adjusted, n_pairs, profile_test
 
 LEAST = 1e-6  # log excess that the gap sees, so that jumps have a ratio
@@ -149,10 +144,10 @@ class Gap(Criterion):
 
     defence = "none"
 
-    def check(self, clients: Clients, rnd: RND) -> None:
+    def check(self, clients: Clients, profile: Profile) -> None:
         if len(clients) < 3:
             raise InputError(f"a jump between merges needs at least 3 clients, got {len(clients)}")
-        super().check(clients, rnd)
+        super().check(clients, profile)
 
     def judge(self, reports: Reports, ledger: Ledger) -> Discovery:
         if reports.novelty is None:
@@ -163,45 +158,3 @@ class Gap(Criterion):
         dissimilarity = squareform(pairs)
         labels = group(dissimilarity, cut, "components")
         return Discovery(labels, dissimilarity, cut, None, "gap", reports, ledger)
-
-
-@dataclass(frozen=True)
-class FrozenOutputs:
-    """Clients are compared by the frozen target's outputs on their samples; nobody trains.
-
-    The profile is the mean of f(x), random features of x (Rahimi and Recht, NIPS 2007). Any
-    criterion that asks for no novelty judges it.
-
-    Parameters
-    ----------
-    rnd : the target, and which samples are looked at: those that score in a discovery.
-    """
-
-    rnd: RND = field(default_factory=RND)
-
-    def prepare(self, clients: Any, seed: int, ledger: Ledger) -> tuple[nn.Module, list[Held]]:
-        """The frozen target, and each client's samples with its outputs on them."""
-        shape = readable(clients[0].x[:1], seed).shape[1:]
-        target = frozen_target(shape, self.rnd, seed)
-        cost, held_out = multiply_adds(target, shape), []
-        for i, client in enumerate(clients):
-            watch = Stopwatch()
-            with watch.running():
-                held_out.append(scored_samples(client, i, self.rnd, seed, target))
-            ledger.add(
-                "discovery/target",
-                i,
-                bytes_down=SEED_BYTES,
-                multiply_adds=len(held_out[-1][0]) * cost,
-                seconds=watch.seconds,
-            )
-        return target, held_out
-
-    def reports(
-        self, shared: nn.Module, held_out: list[Held], seed: int, ledger: Ledger
-    ) -> Reports:
-        """Everybody's mean and covariance of the outputs."""
-        rows = [Report.of(outputs.double().cpu().numpy().T) for _, outputs in held_out]
-        for i, row in enumerate(rows):
-            ledger.add("discovery/features", i, bytes_up=row.n_bytes)
-        return Reports.of(rows, len(rows), np.full(self.rnd.embedding, -1))
