@@ -2,7 +2,7 @@
 
 A setting answers two questions: *who holds which images* (class shares, sizes) and *what happens to
 them* (a transform per group). Train and test data of a client get the same treatment. Every setting
-has a strength parameter; its weak end is IID.
+has a strength parameter; its weak end is IID (of quantity: the setting it comes on top of).
 """
 
 from __future__ import annotations
@@ -147,8 +147,9 @@ def label_swap(plan: Plan, share: float = 0.5) -> Skew:
     return Skew(plan.groups, swap)
 
 
-def quantity(plan: Plan, sd: float = 1.0, base: str = "iid", **base_params: Any) -> Skew:
-    """Clients of very different size: log-normal with `sd` of the log, on top of setting `base`."""
+def quantity(plan: Plan, sd: float = 1.0, base: str = "rotation", **base_params: Any) -> Skew:
+    """Clients of very different size: log-normal with `sd` of the log, on top of setting `base`,
+    which makes the groups."""
     check_number("sd", sd, 0.0)
     if base == "quantity":
         raise InputError("quantity: base must be another setting")

@@ -39,8 +39,7 @@ def grey(tiny_dataset):
 @pytest.mark.parametrize("setting", NAMES)
 def test_clients_join_the_groups_in_turn(tiny_dataset, setting):
     clients = tiny(tiny_dataset, setting, n_clients=7)
-    iid_like = setting in ("iid", "quantity")
-    assert clients.groups.tolist() == ([0] * 7 if iid_like else [0, 1, 2, 0, 1, 2, 0])
+    assert clients.groups.tolist() == ([0] * 7 if setting == "iid" else [0, 1, 2, 0, 1, 2, 0])
     assert (clients.dataset, clients.setting, clients.n_classes) == ("tiny", setting, 6)
 
 
@@ -105,7 +104,7 @@ def test_the_default_is_as_many_as_everybody_can_have(tiny_dataset):
         ("noise", dict(sd=0)),
         ("contrast", dict(lowest=1)),
         ("label_swap", dict(share=0)),
-        ("quantity", dict(sd=0)),
+        ("quantity", dict(sd=0, base="iid")),
     ],
 )
 def test_the_weak_end_is_iid(tiny_dataset, setting, params):
@@ -277,6 +276,13 @@ def test_quantity_gives_samples_per_client_on_average(tiny_dataset):
     sizes = quantity(Plan(tiny_dataset, np.zeros(4000, dtype=int), 1, 0), sd=1.0).sizes
     assert np.log(sizes).std() == pytest.approx(1, rel=0.05)
     assert sizes.mean() == pytest.approx(1, rel=0.1)
+
+
+def test_quantity_turns_its_groups_unless_told_otherwise(tiny_dataset):
+    assert_same(tiny(tiny_dataset, "quantity", sd=0), tiny(tiny_dataset, "rotation"))
+    turned, plain = (tiny(tiny_dataset, "quantity", base=base) for base in ("rotation", "iid"))
+    assert [len(c) for c in turned] == [len(c) for c in plain]
+    assert (turned[0].x == plain[0].x).all() and (turned[1].x != plain[1].x).any()
 
 
 def test_quantity_comes_on_top_of_another_setting(tiny_dataset):
