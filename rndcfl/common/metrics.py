@@ -1,4 +1,4 @@
-"""Scores: how well federations match the true groups, and accuracies with confidence intervals."""
+"""Scores: how well federations match the true groups, and how surely numbers are known."""
 
 from __future__ import annotations
 
@@ -50,6 +50,30 @@ def mean_ci(values: ArrayLike, level: float = 0.95) -> tuple[float, float]:
         return float(v.mean()), float("nan")
     half = stats.t.ppf((1 + level) / 2, len(v) - 1) * v.std(ddof=1) / np.sqrt(len(v))
     return float(v.mean()), float(half)
+
+
+def exact_interval(successes: int, trials: int, level: float = 0.95) -> tuple[float, float]:
+    """Clopper-Pearson interval of a probability, after `successes` in `trials` independent trials.
+
+    It covers the true probability at least with probability `level`, however few the trials are;
+    10 of 10 give .69 to 1.
+    """
+    interval = stats.binomtest(successes, trials).proportion_ci(level, method="exact")
+    return float(interval.low), float(interval.high)
+
+
+def holm(p: ArrayLike) -> np.ndarray:
+    """Holm's adjusted p-values of a family of tests, float64 [m]; nan is no test and stays.
+
+    Rejecting where they are at most alpha makes any false rejection at all no likelier than alpha,
+    whatever the tests' dependence (Holm, 1979, A simple sequentially rejective multiple test
+    procedure).
+    """
+    values = np.array(p, dtype=np.float64)
+    order = np.argsort(values)[: np.isfinite(values).sum()]  # nan comes last
+    times = np.arange(len(order), 0, -1)
+    values[order] = np.minimum(np.maximum.accumulate(times * values[order]), 1)
+    return values
 
 
 def _pair(groups: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

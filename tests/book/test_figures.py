@@ -12,6 +12,7 @@ from matplotlib.text import Text
 from rndcfl.book import figures
 from rndcfl.book.figures import style
 from rndcfl.book.figures.style import COLUMN, TEXT
+from rndcfl.criteria.paper import READINGS
 
 NOVELTY = np.array([[1.0, 2.0, 9.0], [4.0, 1.0, 9.0], [8.0, 10.0, 4.0]])
 EXCESS = np.array([[0.0, 0.5, 2.0], [0.5, 0.0, 3.0], [2.0, 3.0, 0.0]])
@@ -470,6 +471,14 @@ def test_tolerance_draws_a_line_per_reading_and_a_level_for_the_calibrated_crite
         "calibrated (no knob)": [1.0, 1.0],
     }
     assert len({(line.get_marker(), line.get_linestyle()) for line in ax.lines}) == 3
+
+
+def test_every_reading_of_eq_9_can_be_told_from_the_others():
+    table = pd.concat([SWEEP.iloc[:2].assign(criterion=f"paper_{name}") for name in READINGS])
+    (ax,) = figures.tolerance(table).axes
+    assert [line.get_label() for line in ax.lines] == [f"paper_{name}" for name in READINGS]
+    for look in ("get_color", "get_marker"):
+        assert len({getattr(line, look)() for line in ax.lines}) == len(READINGS)
 
 
 def test_accuracy_by_client_draws_every_client_in_its_groups_colour_and_marker():

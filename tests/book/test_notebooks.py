@@ -27,7 +27,8 @@ COLUMNS = {  # that others read
     "fig_discovery_cost": "method model schedule round seconds_cumulative bytes_cumulative "
     "measured",
     "fig_tolerance": "dataset setting criterion tolerance exact ari",
-    "tab_recovery": "dataset setting criterion seeds exact ari_mean federations_mean",
+    "tab_recovery": "dataset setting criterion seeds exact exact_low exact_high ari_mean "
+    "federations_mean",
     "tab_methods": "dataset setting method seeds accuracy_mean accuracy_ci95 worst_client_mean "
     "ari_mean mb_per_client seconds_mean",
     "fig_drift": "schedule seed round ari accuracy bytes_cumulative",

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 from rndcfl.common.errors import InputError
-from rndcfl.common.metrics import IGNORED, ari, exact, mean_ci, nmi, top_k
+from rndcfl.common.metrics import IGNORED, ari, exact, exact_interval, holm, mean_ci, nmi, top_k
 
 
 def test_equal_partitions_whatever_the_names():
@@ -57,6 +58,38 @@ def test_mean_and_confidence_interval_by_hand():
 def test_a_single_value_has_no_interval():
     mean, half = mean_ci([0.5])
     assert mean == 0.5 and np.isnan(half)
+
+
+def test_exact_interval_by_hand():
+    # All of n: the rate whose chance of n successes is 2.5 %. None of n: its mirror image.
+    assert exact_interval(10, 10) == pytest.approx((0.025**0.1, 1))
+    assert exact_interval(0, 10) == pytest.approx((0, 1 - 0.025**0.1))
+    assert exact_interval(3, 3, level=0.9) == pytest.approx((0.05 ** (1 / 3), 1))
+    assert exact_interval(7, 10) == pytest.approx((0.3475471, 0.9332605))  # R: binom.test(7, 10)
+
+
+def test_the_ends_of_an_exact_interval_make_what_was_seen_just_unlikely():
+    low, high = exact_interval(7, 12)
+    assert stats.binom.sf(6, 12, low) == pytest.approx(0.025)
+    assert stats.binom.cdf(7, 12, high) == pytest.approx(0.025)
+
+
+def test_holm_by_hand():
+    # Sorted .01 .02 .03 .04, times 4 3 2 1: .04 .06 .06 .04, and never below a smaller p's.
+    np.testing.assert_allclose(holm([0.04, 0.01, 0.03, 0.02]), [0.06, 0.04, 0.06, 0.06])
+    np.testing.assert_allclose(holm([0.5, 0.6, 0.02]), [1, 1, 0.06])
+    assert holm([0.03]).tolist() == [0.03] and holm([]).tolist() == []
+
+
+def test_what_is_no_test_is_not_counted_by_holm():
+    np.testing.assert_allclose(holm([np.nan, 0.01, np.nan, 0.04]), [np.nan, 0.02, np.nan, 0.04])
+
+
+def test_holm_is_between_no_correction_and_bonferronis():
+    p = np.random.default_rng(0).random(20) ** 3
+    adjusted = holm(p)
+    assert (adjusted >= p).all() and (adjusted <= np.minimum(20 * p, 1)).all()
+    assert (np.diff(adjusted[np.argsort(p)]) >= 0).all()
 
 
 @pytest.mark.parametrize("score", [ari, nmi, exact])
