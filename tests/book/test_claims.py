@@ -193,7 +193,7 @@ CLAIMS = {
     "Points over one global model where inputs differ": gains,
     "and where grouping does not pay": losses,
     "After a change, right again": drift,
-    "Natural clients are found": natural,
+    "Natural groups are found (clinics are random thirds of hospitals)": natural,
     "Points over one global model there": worth,
     "Ten thousand clients": scale,
     "Over Flower as in simulation": flower,

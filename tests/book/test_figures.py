@@ -241,6 +241,15 @@ HELD = pd.DataFrame(
     ],
     columns=["every", "round", "ari", "mb", "asked"],
 )
+TREE = pd.DataFrame(
+    [
+        (panel, i, f"client {i}", i % 2, effect, (i % 2) * (effect < 1))
+        for panel in ("one", "two", "three")
+        for effect in (0.0, 0.5, 1.0)
+        for i in range(4)
+    ],
+    columns=["panel", "client", "name", "group", "min_effect", "federation"],
+)
 DRAWN = {
     "skew": (TEXT, lambda: figures.skew(SKEWED, [PICTURES[0], PICTURES[0]], 0.7)),
     "compatibility": (
@@ -289,6 +298,7 @@ DRAWN = {
     "distances": (TEXT, lambda: figures.distances(APART)),
     "resolution": (TEXT, lambda: figures.resolution(RESOLVED, (0.1, 0.3))),
     "worth": (TEXT, lambda: figures.worth(WORTH)),
+    "federation_tree": (TEXT, lambda: figures.federation_tree(TREE, {"one": 0.5})),
 }
 
 

@@ -6,7 +6,7 @@ from rndcfl.book.figures.discovery import discovery_cost, evidence, recovery, to
 from rndcfl.book.figures.flower import many_sites, message_bytes
 from rndcfl.book.figures.hostile import hostile, poisoned, torn
 from rndcfl.book.figures.methods import accuracy_against_cost, gains
-from rndcfl.book.figures.natural import distances, resolution, worth
+from rndcfl.book.figures.natural import distances, federation_tree, resolution, worth
 from rndcfl.book.figures.novelty import (
     LEVELS,
     level_table,

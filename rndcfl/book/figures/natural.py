@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import squareform
+from scipy.stats import norm
 
 from rndcfl.book.figures.style import COLOURS, LINES, MARKERS, TEXT, outline_groups, panels, styled
+
+MIXED = "black"
 
 
 @styled
@@ -25,7 +31,7 @@ def distances(table: pd.DataFrame, columns: int = 2) -> Figure:
     axes = figure.subplots(lines, columns, squeeze=False)
     for ax, name in zip(axes.flat, names, strict=False):
         rows = table[table["dataset"] == name]
-        clients = rows.drop_duplicates("i").sort_values(["group_i", "name_i"], kind="stable")
+        clients = rows.drop_duplicates("i").sort_values(["group_i", "i"])
         order = clients["i"].to_numpy()
         grid = rows.pivot(index="i", columns="j", values="distance").loc[order, order]
         sns.heatmap(
@@ -110,3 +116,92 @@ def worth(table: pd.DataFrame) -> Figure:
         ax.set_yticklabels([f"over {method}" for method in methods])
         ax.set_ylim(len(methods) - 0.5, -0.5)
     return figure
+
+
+@styled
+def federation_tree(table: pd.DataFrame, chosen: Mapping[str, float], columns: int = 2) -> Figure:
+    """Which clients share a federation, by the smallest distance that counts; a panel per case.
+
+    Columns panel, client, name, group (-1 where unknown), min_effect, federation. A line is a
+    federation, as thick as it is large, in the colour of its clients' group, black where it has
+    several; `chosen` marks a value in some panels. Above: how often a guess whose sample one is
+    looking at is right, at that distance.
+    """
+    names = list(table["panel"].unique())
+    lines = -(-len(names) // columns)
+    figure = Figure(figsize=(TEXT, 2.9 * lines))
+    axes = figure.subplots(lines, columns, squeeze=False, sharex=True)
+    for ax, name in zip(axes.flat, names, strict=False):
+        _tree(ax, table[table["panel"] == name])
+        if name in chosen:
+            ax.axvline(chosen[name], color=MIXED, linewidth=0.8, linestyle=":")
+        ax.set(title=name, xlabel="smallest distance that counts (min_effect)", ylabel="clients")
+        ax.tick_params("x", labelbottom=True)
+        above = ax.secondary_xaxis("top", functions=(_right_guesses, _effect_of_guesses))
+        above.set_xlabel("whose sample is it? right guesses of 100", fontsize=6)
+        above.set_xticks([50, 60, 70, 80, 90], labels=["50", "60", "70", "80", "90"], fontsize=6)
+    for ax in axes.flat[len(names) :]:
+        ax.axis("off")
+    return figure
+
+
+def _right_guesses(effect: np.ndarray) -> np.ndarray:
+    return 100 * norm.cdf(np.asarray(effect) / 2)
+
+
+def _effect_of_guesses(right: np.ndarray) -> np.ndarray:
+    return 2 * norm.ppf(np.clip(np.asarray(right) / 100, 1e-6, 1 - 1e-6))
+
+
+def _tree(ax: Axes, rows: pd.DataFrame) -> None:
+    """The lines of one panel: left of zero everybody alone, then what is found at each effect."""
+    grid = rows.pivot(index="client", columns="min_effect", values="federation")
+    clients = rows.drop_duplicates("client").set_index("client").loc[grid.index]
+    labels, groups = grid.to_numpy(), clients["group"].to_numpy()
+    place = np.empty(len(labels))
+    place[_merge_order(labels)] = np.arange(len(labels))
+    effects = grid.columns.to_numpy(dtype=float)
+    start = effects[0] - (effects[-1] - effects[0]) / 25
+    for members, since, until, becomes in branches(labels, [start, *effects]):
+        y, colour = place[members].mean(), _colour(groups[members])
+        width = 0.8 + 0.3 * len(members)
+        ax.plot([since, until], [y, y], color=colour, lw=width, solid_capstyle="butt")
+        for others in becomes:
+            ax.plot([until, until], [y, place[others].mean()], color=colour, lw=0.7)
+    ax.set(xlim=(start, effects[-1]), ylim=(len(labels) - 0.5, -0.5))
+    ax.set_yticks(place, clients["name"].to_list(), fontsize=6)
+
+
+def branches(
+    labels: np.ndarray, edges: Sequence[float]
+) -> Iterator[tuple[list[int], float, float, list[list[int]]]]:
+    """Federations of labels [N, k] as long as they last, from `edges` [k + 1], where all are alone.
+
+    Yields
+    ------
+    tuple
+        Members, where it begins, where it ends, and the federations that its members go to.
+    """
+    lasting: dict[tuple[int, ...], float] = {(i,): edges[0] for i in range(len(labels))}
+    for at, column in zip(edges[1:], labels.T, strict=True):
+        now = [tuple(np.flatnonzero(column == f).tolist()) for f in np.unique(column)]
+        for own in [members for members in lasting if members not in now]:
+            becomes = [list(new) for new in now if not set(own).isdisjoint(new)]
+            yield list(own), lasting.pop(own), at, becomes
+        for new in now:
+            lasting.setdefault(new, at)
+    for own, since in lasting.items():
+        yield list(own), since, edges[-1], []
+
+
+def _colour(groups: np.ndarray) -> str:
+    kinds = np.unique(groups)
+    return COLOURS[kinds[0]] if len(kinds) == 1 and kinds[0] >= 0 else MIXED
+
+
+def _merge_order(labels: np.ndarray) -> np.ndarray:
+    """Clients, in an order in which those that stay apart longest are far apart."""
+    if len(labels) < 3:
+        return np.arange(len(labels))
+    apart = (labels[:, None] != labels).sum(2).astype(float)
+    return leaves_list(linkage(squareform(apart), "average", optimal_ordering=True))
