@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 @click.option("--samples", type=int, help="Training samples per client [default: all there are].")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--criterion", default="calibrated", show_default=True, metavar="C")
+@click.option(
+    "--by",
+    default="novelty",
+    show_default=True,
+    metavar="novelty|features",
+    help="What clients are compared by; features train nothing.",
+)
 @click.option("--tolerance", type=float, metavar="EPSILON", help="Of the paper's criterion.")
 @click.option(
     "--json",
@@ -39,6 +46,7 @@ def discover(
     samples: int | None,
     seed: int,
     criterion: str,
+    by: str,
     tolerance: float | None,
     file: Path | None,
 ) -> None:
@@ -48,11 +56,11 @@ def discover(
 
     check_new(file)
     clients = make_clients(dataset, setting, n_clients, n_groups, seed, samples)
-    found = Discoverer.of(criterion, tolerance).discover(clients, seed)
+    found = Discoverer.of(criterion, tolerance, by=by).discover(clients, seed)
     score = _score(clients, found)
     click.echo(_table(clients, found).to_string(index=False, na_rep="-", float_format="%.1f"))
     click.echo("\n".join(_summary(len(clients), found, score)))
-    asked = dict(dataset=dataset, setting=setting, samples=samples, seed=seed)
+    asked = dict(dataset=dataset, setting=setting, samples=samples, seed=seed, by=by)
     write(file, {**asked, **_result(clients, found, tolerance, score)})
 
 
@@ -103,7 +111,7 @@ def _result(
     """What ``--json`` writes beside what was asked for."""
     from rndcfl.federations import ProfileDiscovery
 
-    assert clients.groups is not None and found.novelty is not None and found.excess is not None
+    assert clients.groups is not None
     result = dict(
         criterion=found.criterion,
         tolerance=tolerance,
@@ -111,8 +119,8 @@ def _result(
         groups=clients.groups.tolist(),
         n_federations=found.n_federations,
         **score,
-        novelty=found.novelty.tolist(),
-        excess=found.excess.tolist(),
+        novelty=None if found.novelty is None else found.novelty.tolist(),
+        excess=None if found.excess is None else found.excess.tolist(),
         costs=found.ledger.total().to_dict(),
     )
     if isinstance(found, ProfileDiscovery):

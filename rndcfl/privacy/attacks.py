@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
+from scipy.stats import multivariate_normal
 from sklearn.metrics import roc_auc_score, roc_curve
 from torch import Tensor, nn
 
@@ -27,6 +28,7 @@ from rndcfl.common.ledger import Ledger
 from rndcfl.novelty import fit
 from rndcfl.predictors import RND, Predictors, embed, frozen_target, squared_errors, used_samples
 from rndcfl.privacy.promise import Privacy, PrivateNovelty
+from rndcfl.reports import Report, Reports
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,23 +91,60 @@ def membership(exposed: Exposed, groups: np.ndarray) -> pd.DataFrame:
     rows = []
     for i, (own, other) in enumerate(zip(exposed.members, exposed.others, strict=True)):
         x = torch.cat([own, other])
-        truth = np.arange(len(x)) < len(own)
         logs = np.log(squared_errors(exposed.predictors, x, embed(exposed.target, x)))
         peers = np.flatnonzero((groups == groups[i]) & (np.arange(len(groups)) != i))
         scores = {"error": -logs[i]}
         if len(peers):
             scores["calibrated"] = logs[peers].mean(0) - logs[i]
         for attack, score in scores.items():
-            false, true, _ = roc_curve(truth, score)
-            rows.append(
-                dict(
-                    client=i,
-                    attack=attack,
-                    auc=roc_auc_score(truth, score),
-                    tpr=float(true[false <= 0.01].max()),
-                )
-            )
+            rows.append(dict(client=i, attack=attack, **_separated(score, len(own))))
     return pd.DataFrame(rows)
+
+
+def told_by_reports(
+    members: list[np.ndarray], others: list[np.ndarray], reports: Reports, groups: np.ndarray
+) -> pd.DataFrame:
+    """How well the reports themselves separate the samples that they are about from other ones.
+
+    An attack by whoever sees the reports, such as the server: a sample that is in a report is
+    likelier under the normal distribution of its mean and covariance than under that of its peers'
+    reports. A mean of m numbers is known to tell (Homer et al., PLoS Genetics 4, 2008), more so the
+    fewer samples are in it; a covariance holds m (m + 1) / 2 more.
+
+    Parameters
+    ----------
+    members, others : per client the values of the profile's functions on the samples that it
+        reported on and on others of its distribution, float64 [m, n].
+    reports : what the clients reported.
+    groups : group of each client, int64 [N]; peers are those of one's own.
+
+    Returns
+    -------
+    As :func:`membership`, with attack ``"report"``.
+    """
+    rows = []
+    for i, (own, other) in enumerate(zip(members, others, strict=True)):
+        peers = np.flatnonzero((groups == groups[i]) & (np.arange(len(groups)) != i))
+        known = reports[peers].pooled(np.zeros(len(peers), dtype=np.int64))[0]
+        values = np.hstack([own, other])
+        score = _likelihood(values, reports[i]) - _likelihood(values, known)
+        rows.append(dict(client=i, attack="report", **_separated(score, own.shape[1])))
+    return pd.DataFrame(rows)
+
+
+def _likelihood(values: np.ndarray, about: Report) -> np.ndarray:
+    """Log density of values [m, n] under the normal distribution that a report describes, [n]."""
+    m = len(values)
+    ridge = 1e-4 * np.trace(about.covariance) / m * np.eye(m)  # of few samples it is singular
+    normal = multivariate_normal(about.profile, about.covariance + ridge)
+    return np.atleast_1d(normal.logpdf(values.T))
+
+
+def _separated(score: np.ndarray, n: int) -> dict[str, float]:
+    """AUC, and true positives at 1 % false ones, of scores whose first `n` should be larger."""
+    truth = np.arange(len(score)) < n
+    false, true, _ = roc_curve(truth, score)
+    return dict(auc=roc_auc_score(truth, score), tpr=float(true[false <= 0.01].max()))
 
 
 def auc_bound(epsilon: float) -> float:

@@ -30,16 +30,18 @@ def test_bench_discovery_writes_ratios_and_what_they_come_from(tmp_path):
     for key, upper, lower in (
         ("naive_over_same_work", "naive", "same_work"),
         ("naive_over_default", "naive", "default"),
+        ("default_over_features", "default", "features"),
         ("ifca_round_over_default", "ifca", "default"),
         ("ifca_cifar_round_over_default", "ifca_cifar", "default"),
     ):
         assert result[key] == pytest.approx(seconds[upper] / seconds[lower])
         assert f"{result[key]:.1f}" in done.stdout
+    assert 0 <= result["exact_recovery_features"] <= 1
     assert 0 <= result["exact_recovery"] <= 1 and len(result["ari"]) == 2
     assert result["largest_relative_difference"] < 1e-4
     assert set(result["parts_of_default"]) == {"target", "training", "scoring", "test"}
     scaled = {name: own["scaled_by"] for name, own in result["works"].items()}
-    assert scaled == dict(naive=2, same_work=2, default=0.5, ifca=20, ifca_cifar=40)
+    assert scaled == dict(naive=2, same_work=2, default=0.5, features=0.5, ifca=20, ifca_cifar=40)
     assert "4 clients of 40 images of fashion-mnist-mini" in done.stdout
 
     refused = rndcfl_(*FAST, "--json", str(file))

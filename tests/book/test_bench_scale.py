@@ -21,10 +21,12 @@ def test_bench_scale_writes_a_row_for_each_run(tmp_path):
     assert table[["mode", "clients", "peers_scored"]].to_numpy().tolist() == [
         ["all_to_all", 40, 40],
         ["landmarks", 40, 16],
+        ["features", 40, 0],
     ]
     assert table["exact"].all() and (table["ari"] == 1).all()
     assert (table["seconds"] > 0).all()
     assert table["peak_mb"].between(50, 5000).all()
+    assert table["bytes_per_client"].iloc[2] == 8 * (1 + 64 + 64 * 65 // 2) + 8
     assert table["bytes_per_client"].iloc[1] < table["bytes_per_client"].iloc[0] / 2
 
 

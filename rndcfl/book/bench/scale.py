@@ -1,4 +1,4 @@
-"""How discovery scales: all with all against landmarks, each number of clients in its own process.
+"""How discovery scales: all with all, by landmarks and by features, each number of clients in its own process.
 
 Clients draw with replacement from one dataset laid down in eight ways, averaged to small tables
 (:mod:`rndcfl.scale.lazy_clients`). Every measurement starts a fresh Python, so that its peak memory
@@ -28,7 +28,7 @@ from rndcfl.novelty import MAX_PROFILE
 from rndcfl.scale.landmarks import discover_at_scale
 from rndcfl.scale.lazy_clients import Drawn, symmetries
 
-MODES = ("all_to_all", "landmarks")
+MODES = ("all_to_all", "landmarks", "features")
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class Case:
 
     Attributes
     ----------
-    mode : ``"all_to_all"`` (:func:`rndcfl.discover`) or ``"landmarks"``.
+    mode : ``"all_to_all"`` (:func:`rndcfl.discover`), ``"landmarks"`` or ``"features"``
+        (:func:`rndcfl.discover_at_scale`).
     clients, samples : how many clients, and samples of each.
     landmarks : predictors that all clients score in mode ``"landmarks"``.
     seed : of the draw and of the discovery.
@@ -68,7 +69,7 @@ def cases(counts: Iterable[int], most: int, seeds: int, **same: Any) -> list[Cas
     Parameters
     ----------
     counts : numbers of clients.
-    most : up to this many clients, all with all as well as landmarks.
+    most : up to this many clients, all with all as well.
     seeds : how many, from 0.
     **same : fields of :class:`Case` that all have in common.
     """
@@ -76,7 +77,7 @@ def cases(counts: Iterable[int], most: int, seeds: int, **same: Any) -> list[Cas
         Case(mode, n, seed=seed, **same)
         for n in counts
         for mode in MODES
-        if mode == "landmarks" or n <= most
+        if mode != "all_to_all" or n <= most
         for seed in range(seeds)
     ]
     for case in made:
@@ -110,12 +111,13 @@ def measure_here(case: Case) -> dict[str, Any]:
     discover_at_scale(Drawn(kinds, 2, 10, case.seed), 2, steps=1)  # warm up
     clients = Drawn(kinds, case.clients, case.samples, case.seed)
     start = clock()
-    if case.mode == "landmarks":
-        found: Any = discover_at_scale(clients, case.landmarks, case.seed)
-        scored = len(found.landmarks)
-    else:
-        found = discover(Clients(tuple(clients), 0), seed=case.seed)
+    if case.mode == "all_to_all":
+        found: Any = discover(Clients(tuple(clients), 0), seed=case.seed)
         scored = len(clients)
+    else:
+        by = "features" if case.mode == "features" else "novelty"
+        found = discover_at_scale(clients, case.landmarks, case.seed, by=by)
+        scored = len(found.landmarks)
     seconds = clock() - start
     table = found.ledger.table
     costs = table[table["client"] >= 0].sum(numeric_only=True) / len(clients)

@@ -138,6 +138,13 @@ class Works:
         found = [discover(clients, seed=seed) for seed, clients in enumerate(self.several)]
         return Outcome([own.labels for own in found], *self._costs(found[0].ledger))
 
+    def features(self) -> Outcome:
+        """The same by features: nothing trained."""
+        found = [
+            discover(clients, seed=seed, by="features") for seed, clients in enumerate(self.several)
+        ]
+        return Outcome([own.labels for own in found], *self._costs(found[0].ledger))
+
     def ifca(self) -> Outcome:
         """IFCA's assignment, ImageNet stem, on a sample of images."""
         return self._assignment("resnet18_imagenet", self.sizes.images)
@@ -151,7 +158,8 @@ class Works:
         few, sizes, samples = len(self.few[0]), self.sizes, len(self.clients[0])
         timed = dict(naive=few, same_work=few, ifca=sizes.images, ifca_cifar=sizes.cifar_images)
         parts = {k: samples / min(samples, images) for k, images in timed.items()}
-        return {"default": 1 / len(self.several), **parts}.get(work, 1.0)
+        each = 1 / len(self.several)
+        return {"default": each, "features": each, **parts}.get(work, 1.0)
 
     @property
     def _authors(self) -> RND:

@@ -3,6 +3,7 @@
 # ruff: noqa: F401 (the names that notebooks take from here)
 
 from rndcfl.book.figures.discovery import discovery_cost, evidence, recovery, tolerance
+from rndcfl.book.figures.distillation import budget, distillation
 from rndcfl.book.figures.flower import many_sites, message_bytes
 from rndcfl.book.figures.hostile import hostile, poisoned, torn
 from rndcfl.book.figures.methods import accuracy_against_cost, gains
@@ -18,7 +19,15 @@ from rndcfl.book.figures.novelty import (
 from rndcfl.book.figures.playing import cadence, compatibility, skew
 from rndcfl.book.figures.privacy import membership, private_recovery, reconstruction
 from rndcfl.book.figures.scale import exponent, scaling
-from rndcfl.book.figures.testing import margins, power, profiles, quantiles, sensitivity
+from rndcfl.book.figures.testing import (
+    calibration_curve,
+    margins,
+    power,
+    profiles,
+    quantiles,
+    sensitivity,
+    simultaneous_bands,
+)
 from rndcfl.book.figures.training import (
     accuracy_by_client,
     cost_and_accuracy,

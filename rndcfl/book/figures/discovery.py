@@ -121,6 +121,14 @@ def discovery_cost(table: pd.DataFrame) -> Figure:
     return figure
 
 
+CRITERION_NAMES = {
+    "calibrated": "calibrated, by novelty",
+    "calibrated_features": "calibrated, by features",
+    "paper_best_single": "Eq. 9, best tolerance",
+    "agglomerative_true_k": "clustering, told $k$",
+}
+
+
 @styled
 def recovery(table: pd.DataFrame, criteria: Sequence[str]) -> Figure:
     """Share of seeds with exactly the true groups: a heat map of settings by data per criterion.
@@ -153,7 +161,11 @@ def recovery(table: pd.DataFrame, criteria: Sequence[str]) -> Figure:
             annot_kws={"size": 5},
             cbar=False,
         )
-        ax.set(title=criterion, xlabel="data", ylabel="setting" if ax is axes[0] else "")
+        ax.set(
+            title=CRITERION_NAMES.get(criterion, criterion),
+            xlabel="data",
+            ylabel="setting" if ax is axes[0] else "",
+        )
         ax.tick_params(axis="x", length=0, labelrotation=90)
         ax.tick_params(axis="y", length=0, labelrotation=0)
     return figure

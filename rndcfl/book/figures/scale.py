@@ -11,7 +11,7 @@ from matplotlib.ticker import NullFormatter
 
 from rndcfl.book.figures.style import COLOURS, LINES, MARKERS, TEXT, panels, styled
 
-NAMES = {"all_to_all": "all to all", "landmarks": "landmarks"}
+NAMES = {"all_to_all": "all to all", "landmarks": "landmarks", "features": "features"}
 COSTS = {"seconds": "seconds", "bytes_per_client": "kB per client", "peak_mb": "peak memory, MB"}
 
 
