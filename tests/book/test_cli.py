@@ -255,6 +255,17 @@ def test_discover_with_the_papers_criterion():
     assert [row[:3] for row in rows] == [[str(i), "60", str(i % 2)] for i in range(4)]
 
 
+def test_discover_by_features(tmp_path):
+    file = tmp_path / "found.json"
+    result = rndcfl_(*FEW, "--by", "features", "--json", str(file))
+    assert result.exit_code == 0 and "17 kB up, 0 kB down" in result.stdout
+    found = json.loads(file.read_text(), parse_constant=no_constant)
+    assert found["by"] == "features" and found["novelty"] is None and found["excess"] is None
+    clients = make_clients("fashion-mnist-mini", "rotation", 4, 2, 3, samples_per_client=60)
+    assert found["labels"] == discover(clients, seed=3, by="features").labels.tolist()
+    assert "did you mean 'features'" in refused(*FEW, "--by", "feature")
+
+
 # --- reproduce, in a checkout of its own --------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""How discovery scales: all with all, by landmarks and by features, each number of clients in its own process.
+"""How discovery scales: all with all, by landmarks, by features, each in a process of its own.
 
 Clients draw with replacement from one dataset laid down in eight ways, averaged to small tables
 (:mod:`rndcfl.scale.lazy_clients`). Every measurement starts a fresh Python, so that its peak memory

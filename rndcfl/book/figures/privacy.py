@@ -47,25 +47,26 @@ def membership(table: pd.DataFrame, bound: pd.DataFrame) -> Figure:
 
 @styled
 def private_recovery(table: pd.DataFrame, measure: str = "ari") -> Figure:
-    """Agreement with the true groups against epsilon, a panel per setting, a line per sample count.
+    """Agreement with the true groups against epsilon, a panel per setting, a line per sample count
+    and what clients are compared by.
 
-    Columns setting, samples, epsilon (inf: no privacy), seed and `measure`. Lines are means over
-    seeds, bands reach from the lowest seed to the highest.
+    Columns setting, samples, by, epsilon (inf: no privacy), seed and `measure`. Lines are means
+    over seeds, bands reach from the lowest seed to the highest.
     """
     settings = list(table["setting"].unique())
     figure, axes = panels(len(settings), TEXT, 2.5, sharey=True)
-    sizes = sorted(table["samples"].unique())
+    lines = [(by, n) for by in table["by"].unique() for n in sorted(table["samples"].unique())]
     for ax, setting in zip(axes, settings, strict=True):
         part = table[table["setting"] == setting]
-        for look, size in enumerate(sizes):
-            rows = part[part["samples"] == size]
+        for look, (by, size) in enumerate(lines):
+            rows = part[(part["samples"] == size) & (part["by"] == by)]
             if len(rows):
-                _line(ax, rows, "epsilon", measure, look, f"{size} samples per client")
+                _line(ax, rows, "epsilon", measure, look, f"by {by}, {size} samples per client")
         ax.set(title=setting, xlabel="$\\varepsilon$")
         _log_ticks(ax, part["epsilon"])
     axes[0].set(ylabel="adjusted Rand index", ylim=(-0.05, 1.05))
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure
 
 
