@@ -366,8 +366,13 @@ def test_own_data_as_the_readme_says(stripe_clients):
 
 
 def test_more_uses_as_their_page_says():
-    changing, thousands, guarded = blocks((ROOT / "docs/using.md").read_text(encoding="utf-8"))
+    page = (ROOT / "docs/using.md").read_text(encoding="utf-8")
+    untrained, changing, thousands, guarded = blocks(page)
     names = {}
+    exec(untrained, names)
+    truth = names["clients"].groups
+    assert exact(truth, names["found"].labels) and exact(truth, names["many"].labels)
+    assert exact(truth, names["history"].labels[-1])
     exec(changing, names)
     found, true = names["history"].labels, names["drift"].groups
     assert [len(set(found[r])) for r in range(4)] == [len(set(true(r))) for r in range(4)]

@@ -76,6 +76,16 @@ EXPLAINED = pd.DataFrame(
     )
 )
 NULL = pd.DataFrame({"case": np.repeat(["a", "b"], 50), "p": np.random.default_rng(0).random(100)})
+KEPT = pd.DataFrame(
+    [
+        (by, sizes, p, int(k < 5 * p))
+        for by in ("novelty", "features")
+        for sizes in ("equal", "unequal")
+        for p in (0.0, 0.2, 0.8, 1.0)
+        for k in range(5)
+    ],
+    columns=["by", "sizes", "predicted", "detected"],
+)
 POWER = pd.DataFrame(
     [
         (setting, "sd", strength, n, criterion, strength * n / 600)
@@ -218,13 +228,32 @@ EXPOSED = pd.DataFrame(
 BOUND = pd.DataFrame({"epsilon": [1.0, 8.0], "auc": [0.73, 0.99]})
 HIDDEN = pd.DataFrame(
     [
-        (setting, n, epsilon, seed, ari - 0.2 * seed)
+        (setting, n, "novelty", epsilon, seed, ari - 0.2 * seed)
         for setting in ("iid", "rotation")
         for n in (100, 600)
         for epsilon, ari in ((0.5, 0.4), (4.0, 0.8), (np.inf, 1.0))
         for seed in (0, 1)
     ],
-    columns=["setting", "samples", "epsilon", "seed", "ari"],
+    columns=["setting", "samples", "by", "epsilon", "seed", "ari"],
+)
+ARMS = pd.DataFrame(
+    [
+        ("d", setting, n, arm, seed, ari - 0.1 * seed)
+        for setting in ("noise", "rotation")
+        for n in (60, 600)
+        for arm, ari in (("trained", 0.7), ("features", 0.9), ("pixels", 0.4))
+        for seed in (0, 1)
+    ],
+    columns=["dataset", "setting", "samples", "arm", "seed", "ari"],
+)
+STEPS = pd.DataFrame(
+    [
+        (60, steps, share, seed, 0.5 + steps / 1000 + 0.01 * seed, 0.5 + 0.01 * seed)
+        for steps in (20, 150)
+        for share in (0.2, 0.5)
+        for seed in (0, 1)
+    ],
+    columns=["samples", "steps", "share", "seed", "ari", "auc"],
 )
 SKEWED = PAIRS.assign(federation_i=PAIRS["i"].to_numpy() % 2)
 HELD = pd.DataFrame(
@@ -288,8 +317,11 @@ DRAWN = {
             {"one": list(PICTURES[0]), "two": list(PICTURES[0])}, ["a", "b", "c"]
         ),
     ),
+    "distillation": (TEXT, lambda: figures.distillation(ARMS)),
+    "budget": (TEXT, lambda: figures.budget(STEPS, STEPS, (150, 0.2))),
     "margins": (TEXT, lambda: figures.margins(EXPLAINED, 2.0)),
     "quantiles": (TEXT, lambda: figures.quantiles(NULL, "case")),
+    "calibration_curve": (TEXT, lambda: figures.calibration_curve(KEPT, "sizes")),
     "power": (TEXT, lambda: figures.power(POWER)),
     "sensitivity": (TEXT, lambda: figures.sensitivity(SWEPT, {"ari": "ARI", "kb": "kB"})),
     "recovery": (TEXT, lambda: figures.recovery(SUITE, ("calibrated", "paper_best_single"))),
@@ -589,8 +621,8 @@ def test_private_recovery_draws_means_and_no_privacy_at_the_right():
         lines = [line for line in ax.lines if line.get_linestyle() != "None"]
         without = [line for line in ax.lines if line.get_linestyle() == "None"]
         assert [line.get_label() for line in lines] == [
-            "100 samples per client",
-            "600 samples per client",
+            "by novelty, 100 samples per client",
+            "by novelty, 600 samples per client",
         ]
         np.testing.assert_allclose(lines[0].get_xydata(), [[0.5, 0.3], [4, 0.7]])
         np.testing.assert_allclose(without[0].get_xydata(), [[12, 0.9]])
@@ -624,3 +656,49 @@ def test_exponents_by_hand():
     assert figures.exponent(n, n**2 / 7) == pytest.approx(2)
     assert figures.exponent(n, pd.Series([50.0, 3.0, 3.0, 3.0])) == pytest.approx(0)
     assert np.isnan(figures.exponent(n[:1], n[:1]))
+
+
+# --- figures of the test ------------------------------------------------------------------------
+
+
+def test_a_band_of_one_p_value_is_its_interval():
+    np.testing.assert_allclose(figures.simultaneous_bands(1)[:, 0], [0.025, 0.975], atol=0.005)
+
+
+def test_a_band_holds_the_expected_p_values_and_is_symmetric():
+    lower, upper = figures.simultaneous_bands(60)
+    expected = (np.arange(60) + 0.5) / 60
+    assert (lower < expected).all() and (expected < upper).all()
+    np.testing.assert_allclose(lower, 1 - upper[::-1], atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [20, 60])
+def test_uniform_p_values_leave_the_band_as_often_as_promised(n):
+    lower, upper = figures.simultaneous_bands(n)
+    p = np.sort(np.random.default_rng(1).random((4000, n)), axis=1)
+    outside = ((p < lower) | (p > upper)).any(1).mean()
+    assert 0.035 < outside < 0.065  # four standard errors either side of .05
+
+
+def test_quantiles_has_a_panel_per_case_with_its_own_band():
+    table = pd.DataFrame(
+        {"case": ["a"] * 40 + ["b"] * 20, "by": ["x", "y"] * 30, "p": np.linspace(0.01, 1, 60)}
+    )
+    panels = figures.quantiles(table, "case", "by").axes
+    assert [ax.get_title() for ax in panels] == ["a", "b"]
+    for ax, n in zip(panels, (20, 10), strict=True):
+        assert [len(line.get_xdata()) for line in ax.lines[:2]] == [n, n]
+        band = ax.collections[0].get_paths()[0].vertices[:, 1]
+        ends = -np.log10(figures.simultaneous_bands(n))
+        np.testing.assert_allclose([band.min(), band.max()], [ends.min(), ends.max()])
+
+
+def test_a_calibration_curve_shows_shares_by_hand():
+    figure = figures.calibration_curve(KEPT[KEPT["sizes"] == "equal"])
+    bars = figure.axes[0].containers
+    assert [bar.get_label() for bar in bars] == ["by novelty", "by features"]
+    for bar in bars:
+        np.testing.assert_allclose(bar[0].get_xdata().astype(float), [0, 0.2, 0.8, 1], atol=0.01)
+        np.testing.assert_allclose(bar[0].get_ydata(), [0, 0.2, 0.8, 1])
+        low, high = bar[2][0].get_segments()[1][:, 1]
+        np.testing.assert_allclose([low, high], [0.00505, 0.71642], atol=1e-5)  # of 1 in 5

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy import stats
 
 from rndcfl.book.figures.style import COLOURS, LINES, MARKERS, TEXT, panels, styled
-from rndcfl.common.metrics import mean_ci
+from rndcfl.common.metrics import exact_interval, mean_ci
+from rndcfl.common.seeding import numpy_rng
+from rndcfl.twosample import POWER
 
 
 @styled
@@ -32,29 +38,95 @@ def profiles(pairs: dict[str, tuple[np.ndarray, np.ndarray]], names: tuple[str, 
     return figure
 
 
-@styled
-def quantiles(table: pd.DataFrame, by: str) -> Figure:
-    """QQ plot of p-values (column ``p``) against uniform ones, a marker per value of `by`.
+@lru_cache
+def simultaneous_bands(n: int, level: float = 0.05, draws: int = 10_000) -> np.ndarray:
+    """Where all of `n` sorted uniform p-values lie at once with probability 1 - `level`.
 
-    Above the diagonal there are more small p-values than the test promises.
+    Equal local levels: the k-th smallest p-value, which is Beta(k, n + 1 - k), leaves its interval
+    with one and the same probability, whatever k; it is such that any of them leaves its own with
+    probability `level`, found by simulation (Aldor-Noiman et al., The American Statistician 67,
+    2013; Weine, McPeek and Abney, Journal of Statistical Software 106, 2023).
+
+    Returns
+    -------
+    float64 [2, n], lower and upper ends.
     """
-    figure, (ax,) = panels(1, TEXT, 2.9)
-    for k, (name, rows) in enumerate(table.groupby(by, sort=False)):
-        p = np.sort(np.minimum(rows["p"], 1))
-        expected = (np.arange(len(p)) + 0.5) / len(p)
-        ax.plot(
-            -np.log10(expected),
-            -np.log10(p),
-            MARKERS[k % len(MARKERS)],
-            label=name,
-            color=COLOURS[k % len(COLOURS)],
-            markersize=2.5,
-        )
-    top = -np.log10(0.5 / table.groupby(by).size().max()) + 0.1
-    ax.plot([0, top], [0, top], color="black", linewidth=0.8)
-    ax.set(xlabel=r"expected $-\log_{10}p$", ylabel=r"observed $-\log_{10}p$")
-    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), markerscale=1.5)
+    k = np.arange(1, n + 1)
+    sorted_p = np.sort(numpy_rng(0, "bands", n).random((draws, n)), axis=1)
+    below = stats.beta.cdf(sorted_p, k, n + 1 - k)
+    local = np.quantile(2 * np.minimum(below, 1 - below).min(1), level)
+    return stats.beta.ppf([[local / 2], [1 - local / 2]], k, n + 1 - k)
+
+
+@styled
+def quantiles(table: pd.DataFrame, by: str, hue: str | None = None) -> Figure:
+    """QQ plots of p-values (column ``p``) against uniform ones: a panel per value of `by`.
+
+    `hue` : a column with a marker per value. Grey: where all points of a panel lie at once with
+    probability .95, at the fewest points that a marker has there. Above the diagonal there are more
+    small p-values than the test promises.
+    """
+    cases = list(table[by].unique())
+    down, across = -(-len(cases) // 3), min(3, len(cases))
+    figure = Figure(figsize=(TEXT, 1.7 * down + 0.4))
+    grid = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
+    for ax, case in zip(grid.flat, cases, strict=False):
+        rows = table[table[by] == case]
+        for k, (name, own) in enumerate(rows.groupby(hue or by, sort=False)):
+            p = np.sort(np.minimum(own["p"], 1))
+            style = dict(color=COLOURS[k], markersize=2.5, label=name)
+            ax.plot(_middles(len(p)), -np.log10(p), MARKERS[k], **style)
+        n = int(rows.groupby(hue or by).size().min())
+        ax.fill_between(_middles(n), *-np.log10(simultaneous_bands(n)), color="0.85", linewidth=0)
+        ax.axline((0, 0), slope=1, color="black", linewidth=0.8)
+        ax.set_title(case)
+    for ax in grid.flat[len(cases) :]:
+        ax.axis("off")
+    grid[-1, across // 2].set_xlabel(r"expected $-\log_{10}p$")
+    grid[down // 2, 0].set_ylabel(r"observed $-\log_{10}p$")
+    if hue:
+        handles, labels = grid.flat[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure
+
+
+def _middles(n: int) -> np.ndarray:
+    """Where the sorted -log10 p of `n` uniform p-values are expected, largest first."""
+    return -np.log10((np.arange(n) + 0.5) / n)
+
+
+@styled
+def calibration_curve(table: pd.DataFrame, panel: str | None = None) -> Figure:
+    """Predicted power against the share of pairs that is told apart, a panel per value of `panel`.
+
+    Columns by (what clients are compared by), predicted and detected, a row per pair; bars are
+    exact 95 % intervals, for pairs that are independent. On the diagonal the promise is kept.
+    """
+    parts = [("", table)] if panel is None else list(table.groupby(panel, sort=False))
+    figure, axes = panels(len(parts), TEXT, 3.1, sharey=True)
+    for ax, (title, rows) in zip(axes, parts, strict=True):
+        ax.plot([0, 1], [0, 1], color="black", linewidth=0.8)
+        ax.axvline(POWER, color="grey", linestyle=":", label="called detectable")
+        for k, by in enumerate(table["by"].unique()):
+            _shares(ax, rows[rows["by"] == by], f"by {by}", k)
+        ax.set(title=title, xlabel="predicted power (mean of a bin)")
+        ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+    axes[0].set_ylabel("share of pairs told apart")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    return figure
+
+
+def _shares(ax: Axes, rows: pd.DataFrame, label: str, k: int) -> None:
+    """Observed shares and their intervals, by predicted power in bins."""
+    edges = [0, 0.02, 0.1, 0.25, 0.45, 0.65, 0.85, 0.95, 1]
+    bins = rows.groupby(pd.cut(rows["predicted"], edges, include_lowest=True), observed=True)
+    found = bins["detected"].agg(["sum", "size"]).to_numpy()
+    share = found[:, 0] / found[:, 1]
+    bars = np.abs(np.array([exact_interval(*own) for own in found]).T - share)
+    style = dict(color=COLOURS[k], capsize=2, linewidth=0.9, label=label)
+    x = bins["predicted"].mean() + (0.01 * k - 0.005)  # side by side
+    ax.errorbar(x, share, bars, fmt=MARKERS[k], **style)
 
 
 @styled

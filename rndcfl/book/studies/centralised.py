@@ -84,7 +84,7 @@ def mmd_p(x: np.ndarray, y: np.ndarray) -> float:
     Gretton et al., NIPS 2009, match a gamma to its first two moments. That is good at .05 and not
     in the tail that Bonferroni needs (12 clients at .01: 1.5e-4 for each pair): what 1 in 1,000
     permutations exceeds has p = 7e-5 to 1.9e-4 by the gamma, so that false alarms are some seven
-    times as many as promised. Here the third moment is matched as well (Pearson's type III, to which
+    times as many as promised. Here the third moment is matched too (Pearson's type III, to which
     Liu, Tang and Zhang, Comput. Stat. Data Anal. 53 (2009) 853-856, come here too): 9e-4 to 1.5e-3,
     and 1.7e-4 to 4.4e-4 where permutations say 2e-4, on the careful side with few samples.
     Measured with 40,000 permutations of two clients of 60 and 150 images of Fashion-MNIST each,
