@@ -212,7 +212,7 @@ def test_profiles_change_known_parameters_to_values_of_their_type(name, profile)
 
 @pytest.mark.parametrize(
     "profile, each, together, at_a_time",
-    [("smoke", 5, 5, 2), ("demo", 10, 10, 2), ("paper", 17, 110, 1)],
+    [("smoke", 5, 5, 2), ("demo", 10, 10, 2), ("paper", 60, 165, 1)],
 )
 def test_expected_minutes_keep_within_the_limits(profile, each, together, at_a_time):
     minutes = [parameters.profiles()[name]["minutes"][profile] for name in NOTEBOOKS]
