@@ -108,7 +108,7 @@ class ProfileDiscovery(Discovery):
 
     Attributes
     ----------
-    distance : estimated distance between clients in standard deviations of a sample's log errors,
+    distance : estimated distance between clients in standard deviations of a sample,
         float64 [N, N], see :class:`~rndcfl.twosample.ProfileTest`.
     alpha, min_effect : as given.
     """

@@ -1,12 +1,13 @@
-"""Do two clients' data differ? Hotelling's test on what all predictors say about them.
+"""Do two clients' data differ? Hotelling's test on functions that all share.
 
 A client's *profile* is the mean, over its held-out samples x, of the log errors
 
     l(x) = ( log ||f_1(x) - f(x)||^2, ..., log ||f_m(x) - f(x)||^2 )
 
-of everybody's predictors. No predictor has seen these samples, so that two clients that draw from
-one distribution have the same expected profile, whatever the predictors' quality. The distance of
-two profiles, in units of how much l(x) scatters from sample to sample,
+of everybody's predictors, or of other functions, such as a frozen network's outputs. None has seen
+these samples, so that two clients that draw from one distribution have the same expected profile,
+whatever the functions' quality. The distance of two profiles, in units of how much l(x) scatters
+from sample to sample,
 
     d_ij^2 = (mean_i - mean_j)' S_ij^-1 (mean_i - mean_j)            S_ij: pooled covariance
 

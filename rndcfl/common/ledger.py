@@ -19,10 +19,10 @@ class Ledger:
     """A list of entries, one per phase, round and client.
 
     Phases are ``training`` and, for finding federations: ``discovery/predictors`` (train and send
-    them) and ``discovery/novelty`` (score with them) of ``rnd``, ``discovery/subspaces`` of
-    ``pacfl``, ``discovery/assignment`` of ``ifca`` and ``psfl``. Bytes are those of the tensors
-    that would be sent; seconds are measured on this machine, and shared equally where clients are
-    computed as one stack.
+    them) and ``discovery/novelty`` (score with them) or ``discovery/features`` of ``rnd``,
+    ``discovery/subspaces`` of ``pacfl``, ``discovery/assignment`` of ``ifca`` and ``psfl``. Bytes
+    are those of the tensors that would be sent; seconds are measured on this machine, and shared
+    equally where clients are computed as one stack.
     """
 
     entries: list[dict[str, int | float | str]] = field(default_factory=list)
