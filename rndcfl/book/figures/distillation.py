@@ -19,6 +19,13 @@ ARM_NAMES = {
     "pixels": "projections of the inputs",
 }
 
+DATASET_NAMES = {
+    "fashion-mnist-mini": "Fashion-MNIST",
+    "fashion-mnist": "Fashion-MNIST",
+    "mnist": "MNIST",
+    "cifar10": "CIFAR-10",
+}
+
 
 @styled
 def distillation(runs: pd.DataFrame) -> Figure:
@@ -79,7 +86,7 @@ def _differences(ax: Axes, images: pd.DataFrame) -> None:
                 markersize=3.5,
                 capsize=1.5,
                 linestyle="none",
-                label=dataset if row == 0 else None,
+                label=DATASET_NAMES.get(dataset, dataset) if row == 0 else None,
             )
     ax.axvline(0, color="black", linewidth=0.8)
     ax.set_yticks(range(len(settings)), settings)
@@ -88,7 +95,7 @@ def _differences(ax: Axes, images: pd.DataFrame) -> None:
         xlabel="ARI trained minus features\n(right of zero training helps)",
         title="(b) setting by setting",
     )
-    ax.legend(loc="lower right")
+    ax.legend(loc="lower left")
 
 
 @styled
