@@ -137,7 +137,7 @@ def recovery(table: pd.DataFrame, criteria: Sequence[str]) -> Figure:
     """
     layout = table["clients"].astype(str) + " x " + table["samples"].astype(str)
     table = table.assign(
-        case=table["dataset"] + "\n" + layout,
+        case=table["dataset"] + ", " + layout,
         skew=[
             s if t == "default" else f"{s}, {t}"
             for s, t in zip(table["setting"], table["strength"], strict=True)
@@ -166,6 +166,6 @@ def recovery(table: pd.DataFrame, criteria: Sequence[str]) -> Figure:
             xlabel="data",
             ylabel="setting" if ax is axes[0] else "",
         )
-        ax.tick_params(axis="x", length=0, labelrotation=90)
+        ax.tick_params(axis="x", length=0, labelrotation=90, labelsize=6)
         ax.tick_params(axis="y", length=0, labelrotation=0)
     return figure
