@@ -157,3 +157,7 @@ def test_figures_are_drawn_from_the_tables(stripe_clients):
     )
     drawn = figures.budget(found, found.rename(columns={"ari": "auc"}), (150, 0.2))
     assert len(drawn.axes) == 2
+    leaked = found.rename(columns={"ari": "auc"}).assign(samples=300)
+    away = figures.budget(found, leaked, (150, 0.2)).axes[1]  # of other clients, and drawn
+    assert away.get_title() == "given away, 300 samples"
+    np.testing.assert_allclose(away.lines[0].get_ydata(), [0.5, 0.5])

@@ -91,6 +91,8 @@ def _differences(ax: Axes, images: pd.DataFrame) -> None:
     ax.axvline(0, color="black", linewidth=0.8)
     ax.set_yticks(range(len(settings)), settings)
     ax.invert_yaxis()
+    low, high = ax.get_xlim()
+    ax.set_xlim(max(low, -1.05), min(high, 1.05))  # intervals of two seeds reach anywhere
     ax.set(
         xlabel="ARI trained minus features\n(right of zero training helps)",
         title="(b) setting by setting",
@@ -114,9 +116,10 @@ def budget(found: pd.DataFrame, leaked: pd.DataFrame, default: tuple[int, float]
     for ax, n in zip(axes, sizes, strict=False):
         _curves(ax, found[found["samples"] == n], "ari", default)
         ax.set(title=f"found, {n} samples", ylabel="ARI, weak skews", ylim=(0, 1.02))
-    _curves(axes[-1], leaked[leaked["samples"] == max(sizes)], "auc", default)
+    many = leaked["samples"].max()
+    _curves(axes[-1], leaked[leaked["samples"] == many], "auc", default)
     axes[-1].axhline(0.5, color="black", linewidth=0.8, linestyle=":")
-    axes[-1].set(title=f"given away, {max(sizes)} samples", ylabel="AUC of membership inference")
+    axes[-1].set(title=f"given away, {many} samples", ylabel="AUC of membership inference")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure
