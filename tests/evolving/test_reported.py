@@ -3,26 +3,13 @@
 import numpy as np
 import pytest
 from scipy import stats
+from turned import clients_of
 
-from rndcfl import Drift, InputError, Ledger, discover, make_clients, simulate
+from rndcfl import Drift, InputError, Ledger, discover, simulate
 from rndcfl.criteria import Calibrated
 from rndcfl.evolving import Reported
 from rndcfl.features import Features
 from rndcfl.reports import report_bytes
-
-
-def clients_of(draw=0, setting="rotation", n=4, **kwargs):
-    return make_clients(
-        "fashion-mnist-mini",
-        setting,
-        n,
-        2,
-        0,
-        samples_per_client=150,
-        test_per_client=1,
-        draw=draw,
-        **kwargs,
-    )
 
 
 @pytest.fixture

@@ -1,25 +1,12 @@
 import numpy as np
 import pytest
 from scipy import stats
+from turned import clients_of
 
-from rndcfl import Ledger, discover, make_clients
+from rndcfl import Ledger, discover
 from rndcfl.criteria import Calibrated, Paper
 from rndcfl.evolving.watching import Standing, same_names
 from rndcfl.predictors import RND
-
-
-def clients_of(draw=0, setting="rotation", **kwargs):
-    return make_clients(
-        "fashion-mnist-mini",
-        setting,
-        4,
-        2,
-        0,
-        samples_per_client=150,
-        test_per_client=1,
-        draw=draw,
-        **kwargs,
-    )
 
 
 @pytest.fixture
