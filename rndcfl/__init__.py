@@ -15,9 +15,11 @@ if os.environ.get("RNDCFL_REACHED"):  # what a published result rests on, noted 
 
 if TYPE_CHECKING:
     from rndcfl.clients import Client, Clients
-    from rndcfl.common.errors import InputError
+    from rndcfl.common.errors import InputError, Notice
     from rndcfl.common.ledger import Ledger
     from rndcfl.data.catalogue import DATASETS, Dataset, load_dataset
+    from rndcfl.data.datasets import from_datasets
+    from rndcfl.data.own_files import from_files
     from rndcfl.data.tables import from_tables
     from rndcfl.discovery import discover
     from rndcfl.federations import Discovery
@@ -45,10 +47,13 @@ _HOME = {  # public name -> its module, imported when the name is first asked fo
     "History": "simulation",
     "InputError": "common.errors",
     "Ledger": "common.ledger",
+    "Notice": "common.errors",
     "Privacy": "privacy.promise",
     "ScaleDiscovery": "scale.landmarks",
     "discover": "discovery",
     "discover_at_scale": "scale.landmarks",
+    "from_datasets": "data.datasets",
+    "from_files": "data.own_files",
     "from_tables": "data.tables",
     "load_dataset": "data.catalogue",
     "make_clients": "settings.partition",

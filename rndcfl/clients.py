@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any, overload
 
 import numpy as np
 
-from rndcfl.common.errors import InputError, check_number
+from rndcfl.common.errors import InputError, check_number, notice
 from rndcfl.common.seeding import numpy_rng
-from rndcfl.engine.inputs import checked_inputs, checked_labels
+from rndcfl.given import Together, together
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,8 +20,8 @@ class Client:
 
     Attributes
     ----------
-    x : training inputs; images float32 [n, C, H, W] in [0, 1], tables float32 [n, d] or text
-        int64 [n, length].
+    x : training inputs; images float32 [n, C, H, W] in [0, 1], series float32 [n, C, T], tables
+        float32 [n, d] or text int64 [n, length].
     y : training labels int64 [n], or None where there are none (discovery needs no labels). For
         text also [n, length], a label for each place, ``IGNORED`` where there is none.
     x_test, y_test : held-out data of the same client, or None.
@@ -40,10 +41,24 @@ class Client:
 
     @property
     def kind(self) -> str:
-        """``"images"``, ``"table"`` or ``"text"``."""
+        """``"images"``, ``"series"``, ``"table"`` or ``"text"``."""
         if self.x.dtype == np.int64:
             return "text"
-        return "table" if self.x.ndim == 2 else "images"
+        return {2: "table", 3: "series"}.get(self.x.ndim, "images")
+
+
+class _Door:
+    """A way to make clients that a room beside the pipeline knows, imported when asked for."""
+
+    def __init__(self, module: str) -> None:
+        self.module = module
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: object, owner: type) -> Callable[..., Clients]:
+        found: Callable[..., Clients] = getattr(import_module(self.module), self.name)
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +70,20 @@ class Clients(Sequence[Client]):
     members : the clients.
     n_classes : number of classes of the labels (0 where there are no labels).
     dataset, setting : names for tables and captions.
+    classes : names of the classes in the order of their numbers, where they are not the numbers.
+    columns : names of a table's columns, where they are known.
+    unlabelled : why there are no labels although some were given, or empty.
+    notices : what was said of the data when they were read.
     """
 
     members: tuple[Client, ...]
     n_classes: int
     dataset: str = "own data"
     setting: str = "natural"
+    classes: tuple[Any, ...] = ()
+    columns: tuple[str, ...] = ()
+    unlabelled: str = ""
+    notices: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.members)
@@ -93,8 +116,13 @@ class Clients(Sequence[Client]):
         return np.array([client.group for client in self], dtype=np.int64)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the clients, or their numbers where they have none."""
+        return tuple(client.name or str(i) for i, client in enumerate(self))
+
+    @property
     def kind(self) -> str:
-        """Of all inputs: ``"images"``, ``"table"`` or ``"text"``."""
+        """Of all inputs: ``"images"``, ``"series"``, ``"table"`` or ``"text"``."""
         return self.members[0].kind
 
     @property
@@ -105,23 +133,34 @@ class Clients(Sequence[Client]):
     @classmethod
     def from_arrays(
         cls,
-        arrays: Iterable[tuple[Any, ...]],
+        arrays: Iterable[tuple[Any, ...]] | Mapping[Any, tuple[Any, ...]],
         groups: Sequence[int] | None = None,
         dataset: str = "own data",
+        *,
+        kind: str | None = None,
+        classes: Sequence[Hashable] | None = None,
     ) -> Clients:
         """Make clients of your own data.
 
         Parameters
         ----------
         arrays : per client ``(x, y)``, or ``(x, y, x_test, y_test)`` to bring held-out data too;
-            anything NumPy can read. `y` may be None if you only want to discover federations.
-            Bring the columns of a table to comparable scale first.
+            a list of them, or a dictionary whose keys name the clients. Arrays, tensors, lists: x
+            is images [n, C, H, W], gray ones [n, H, W], series [n, C, T] or a table [n, d]. Labels
+            y are whole numbers, words, truth values or one-hot rows, numbered over all clients;
+            None if you only want to discover federations.
         groups : true groups [N] where you know them; they are only used to score the result.
         dataset : a name for tables and captions.
+        kind : ``"images"``, ``"series"``, ``"table"`` or ``"text"`` (whole numbers [n, length], one
+            for each character), where the shape does not say it; text is never guessed.
+        classes : names of the classes in their order, where others than those that occur are known,
+            as for clients that join later.
 
         Returns
         -------
         Clients
+            What was turned, scaled or looks like a slip is said as a
+            :class:`~rndcfl.common.errors.Notice`.
 
         Raises
         ------
@@ -133,31 +172,39 @@ class Clients(Sequence[Client]):
         --------
         >>> import numpy as np
         >>> x = np.random.default_rng(0).random((60, 1, 8, 8))
-        >>> clients = Clients.from_arrays([(x[:30], None), (x[30:], None)])
-        >>> len(clients)
-        2
+        >>> clients = Clients.from_arrays({"north": (x[:30], None), "south": (x[30:], None)})
+        >>> clients.names
+        ('north', 'south')
         """
-        given = list(arrays)
-        if not given:
-            raise InputError("no clients given; give a list with one (x, y) per client")
-        if groups is not None and len(groups) != len(given):
-            raise InputError(f"{len(groups)} groups given for {len(given)} clients; give one each")
-        members = []
-        for i, parts in enumerate(given):
-            check_parts(i, parts)
-            x, y = checked_inputs(i, parts[0], "x"), parts[1]
-            y = None if y is None else checked_labels(i, y, x, "y")
-            held_out: tuple[np.ndarray | None, np.ndarray | None] = (None, None)
-            if len(parts) == 4:
-                x_test = checked_inputs(i, parts[2], "x_test")
-                held_out = x_test, checked_labels(i, parts[3], x_test, "y_test")
-            group = None if groups is None else _group(i, groups[i])
-            members.append(Client(x, y, *held_out, group))
-        _same_shape(members)
-        tops = [v.max() for c in members for v in (c.y, c.y_test) if v is not None]
-        if members[0].y is not None and members[0].y.ndim == 2:  # the next of the same characters
-            tops += [x.max() for c in members for x in (c.x, c.x_test) if x is not None]
-        return cls(tuple(members), int(max(tops)) + 1 if tops else 0, dataset)
+        return cls.of(together(arrays, kind=kind, classes=classes), groups, dataset)
+
+    @classmethod
+    def of(
+        cls, data: Together, groups: Sequence[int] | None = None, dataset: str = "own data"
+    ) -> Clients:
+        """The clients of data that have been read; what is to be said of them is said."""
+        n = len(data.parts)
+        if groups is not None and len(groups) != n:
+            raise InputError(f"{len(groups)} groups given for {n} clients; give one each")
+        own = [None] * n if groups is None else [_group(i, group) for i, group in enumerate(groups)]
+        members = tuple(
+            Client(*parts, group, name)
+            for parts, group, name in zip(data.parts, own, data.names, strict=True)
+        )
+        notice(data.said)
+        return cls(
+            members,
+            data.n_classes,
+            dataset,
+            classes=data.classes,
+            columns=data.columns,
+            unlabelled=data.unlabelled,
+            notices=tuple(data.said),
+        )
+
+    from_tables = _Door("rndcfl.data.tables")
+    from_datasets = _Door("rndcfl.data.datasets")
+    from_files = _Door("rndcfl.data.own_files")
 
     def with_test(self, share: float = 0.2, seed: int = 0) -> Clients:
         """Hold out `share` of each client's samples for testing, where it has no test data yet.
@@ -168,6 +215,8 @@ class Clients(Sequence[Client]):
             If a client has no labels or too few samples to keep one of each kind.
         """
         check_number("share", share, 0.0, 1.0)
+        if self.unlabelled:
+            raise InputError(f"{self.unlabelled}; training needs (x, y) for every client")
         return replace(self, members=tuple(hold_out(c, i, share, seed) for i, c in enumerate(self)))
 
 
@@ -187,23 +236,6 @@ def hold_out(client: Client, i: int, share: float = 0.2, seed: int = 0) -> Clien
     test, train = order[:n_test], order[n_test:]
     x, y = client.x, client.y
     return replace(client, x=x[train], y=y[train], x_test=x[test], y_test=y[test])
-
-
-def check_parts(i: int, parts: Any) -> None:
-    """Raise unless client i's data are ``(x, y)`` or ``(x, y, x_test, y_test)``."""
-    if not isinstance(parts, tuple | list) or len(parts) not in (2, 4):
-        raise InputError(f"client {i}: give (x, y) or (x, y, x_test, y_test)")
-
-
-def _same_shape(members: list[Client]) -> None:
-    first = members[0].x
-    for i, client in enumerate(members):
-        for x in (client.x, client.x_test):
-            if x is not None and (x.shape[1:] != first.shape[1:] or x.dtype != first.dtype):
-                raise InputError(
-                    f"client {i} has samples of shape {x.shape[1:]} and type {x.dtype}, client 0 "
-                    f"of shape {first.shape[1:]} and type {first.dtype}; all must be alike"
-                )
 
 
 def _group(i: int, given: Any) -> int:

@@ -13,13 +13,14 @@ from typing import Any, Protocol
 from torch import nn
 
 from rndcfl.clients import Clients
-from rndcfl.common.errors import InputError, check_name, check_number
+from rndcfl.common.errors import InputError, check_name, check_number, notice
 from rndcfl.common.ledger import Ledger
 from rndcfl.criteria import Calibrated, Criterion
 from rndcfl.criteria.named import JUDGED, named
-from rndcfl.engine.inputs import check_characters
+from rndcfl.engine.inputs import check_characters, read_shape, smaller
 from rndcfl.features import OF_TRAINING, Features
 from rndcfl.federations import Discovery
+from rndcfl.given.hints import left_alone
 from rndcfl.novelty import Novelty, Profile, Tamper, exchange
 from rndcfl.predictors import RND
 
@@ -196,12 +197,33 @@ class Discoverer:
         check_number("seed", seed, 0, whole=True)
         if self.privacy is not None and tamper is not None:
             raise InputError("attacks on private discoveries are not simulated; leave out tamper")
-        ledger = Ledger()
-        if self.privacy is None:
-            reports = exchange(clients, self.profile, seed, ledger, tamper)
-            return self.criterion.judge(reports, ledger)
-        reports = exchange(clients, self.privacy.profile(self.profile), seed, ledger)
-        return self.privacy.promise(self.criterion.judge(reports, ledger))
+        said = self.said(clients)
+        notice(said)
+        profile = self.profile if self.privacy is None else self.privacy.profile(self.profile)
+        ledger, few = Ledger(), self.criterion.too_few(clients, self.profile)
+        reports = exchange(clients, profile, seed, ledger, tamper).without(few)
+        found = self.criterion.judge(reports, ledger)
+        if self.privacy is not None:
+            found = self.privacy.promise(found)
+        named = any(client.name for client in clients)
+        names = clients.names if named else ()
+        return replace(found, names=names, notices=(*clients.notices, *said))
+
+    def said(self, clients: Clients) -> list[str]:
+        """What a reader should know about how these clients are compared."""
+        few, said = self.criterion.too_few(clients, self.profile), []
+        if few:
+            said.append(left_alone([f"client {clients.names[i]} ({len(clients[i])})" for i in few]))
+        own = getattr(self.profile, "network", None) is not None
+        shape = read_shape(clients.input_shape, clients.kind)
+        small = smaller(shape, self.rnd.max_side)
+        if small != shape and not own:
+            before, after = (" x ".join(map(str, s)) for s in (shape, small))
+            said.append(
+                f"{clients.kind} of {before} are averaged to {after} before they are compared; "
+                "max_side= sets another size"
+            )
+        return said
 
 
 PARAMETERS = (

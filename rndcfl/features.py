@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from rndcfl.clients import Client, Clients
 from rndcfl.common.errors import InputError
 from rndcfl.common.ledger import SEED_BYTES, Ledger, Stopwatch
+from rndcfl.common.progress import progress
 from rndcfl.common.seeding import numpy_rng
 from rndcfl.engine.networks import device, multiply_adds
 from rndcfl.predictors import RND, embed, frozen_target, used_order, used_samples
@@ -67,7 +67,7 @@ class Features:
         self, shared: Frozen, held_out: Sequence[Client], seed: int, ledger: Ledger
     ) -> Reports:
         """Everybody's mean and covariance of the outputs."""
-        every = tqdm(range(len(held_out)), desc="clients", leave=False, delay=2)
+        every = progress(range(len(held_out)), "clients")
         rows = (shared.report(held_out[i], i, ledger) for i in every)
         return Reports.of(rows, len(held_out), shared.peers, most=np.inf)
 

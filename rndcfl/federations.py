@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,8 @@ class Discovery:
     criterion : its full name, e.g. ``"calibrated"`` or ``"paper_mutual"``.
     reports : all that the clients reported.
     ledger : bytes, multiply-adds and seconds of the discovery.
+    names : of the clients, where they have any.
+    notices : what was said of the data, when they were read and when they were compared.
     """
 
     labels: np.ndarray
@@ -39,6 +41,15 @@ class Discovery:
     criterion: str
     reports: Reports
     ledger: Ledger
+    names: tuple[str, ...] = field(default=(), kw_only=True)
+    notices: tuple[str, ...] = field(default=(), kw_only=True)
+
+    @property
+    def federations(self) -> list[list[str]]:
+        """The clients of each federation, by name, or by number where they have none."""
+        names = self.names or tuple(map(str, range(len(self.labels))))
+        members = [np.flatnonzero(self.labels == f) for f in range(self.n_federations)]
+        return [[names[i] for i in who] for who in members]
 
     @property
     def novelty(self) -> np.ndarray | None:
@@ -52,7 +63,7 @@ class Discovery:
 
     @property
     def refused(self) -> dict[int, str]:
-        """Clients that sent what cannot be, and the reason; each is left alone."""
+        """Clients that are left alone, and why: they sent what cannot be, or have too little."""
         return dict(self.reports.refused)
 
     @property
@@ -63,11 +74,11 @@ class Discovery:
     def explain(self) -> pd.DataFrame:
         """One row per client: how well it fits where it is, and where else it might belong.
 
-        Columns: client, federation, scored (held-out samples), inside (largest dissimilarity to a
-        member of its own federation), nearest (the other federation it is least unlike;
-        -1 where there is none), outside
-        (largest dissimilarity to a member of that one), margin (distance of the nearer of the two
-        to the threshold; negative where the grouping overruled a pair).
+        Columns: client, name (where clients have any), federation, scored (held-out samples),
+        inside (largest dissimilarity to a member of its own federation), nearest (the other
+        federation it is least unlike; -1 where there is none), outside (largest dissimilarity to a
+        member of that one), margin (distance of the nearer of the two to the threshold; negative
+        where the grouping overruled a pair).
         """
         rows = []
         for i, own in enumerate(self.labels):
@@ -91,13 +102,15 @@ class Discovery:
                 )
             )
         table = pd.DataFrame(rows)
+        if self.names:
+            table.insert(1, "name", self.names)
         return table.replace([np.inf, -np.inf], np.nan)
 
     def __repr__(self) -> str:
         return (
             f"Discovery({self.n_federations} federations of {len(self.labels)} clients, "
             f"criterion {self.criterion}, labels {self.labels.tolist()}"
-            + (f", refused {list(self.refused)}" if self.refused else "")
+            + (f", left alone {list(self.refused)}" if self.refused else "")
             + ")"
         )
 
@@ -180,12 +193,12 @@ def log_excess(novelty: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    novelty : s_ij, [N, N], positive.
+    novelty : s_ij, [N, N]; 0 counts as the smallest number there is.
 
     Returns
     -------
     float64 [N, N]
     """
-    logs = np.log(novelty)
+    logs = np.log(np.maximum(novelty, np.finfo(np.float64).tiny))
     own = np.diag(logs)
     return (logs + logs.T - own[:, None] - own[None, :]) / 2

@@ -243,4 +243,5 @@ def report(errors: np.ndarray, peers: np.ndarray) -> Report:
     """
     errors = np.minimum(errors, LARGEST_ERROR)
     logs = np.log(np.maximum(errors[peers], np.finfo(np.float64).tiny))
-    return Report.of(logs, errors.mean(1))
+    novelty = errors.mean(1) if errors.shape[1] else np.ones(len(errors))
+    return Report.of(logs, novelty)

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import stack_module_state
-from tqdm import tqdm
 
 from rndcfl.clients import Client
 from rndcfl.common.errors import InputError, check_name, check_number
+from rndcfl.common.progress import progress
 from rndcfl.common.seeding import numpy_rng, torch_seeded
 from rndcfl.engine.inputs import readable, with_labels
 from rndcfl.engine.networks import device, encoder
@@ -40,6 +40,8 @@ class RND:
     train_share : share of a client's samples that train its predictor; the rest is kept to score
         with. 1 (authors) trains and scores on the same samples.
     max_samples : a client uses at most this many samples (None: all, as the authors do).
+    max_side : images with longer sides (series of more steps than its square) are averaged down to
+        it before any network of discovery reads them (None: never; authors: images of 32 x 32).
     """
 
     predictor: tuple[int, int] = (4, 8)
@@ -51,6 +53,7 @@ class RND:
     lr: float = 1e-3
     train_share: float = 0.2
     max_samples: int | None = 1200
+    max_side: int | None = 64
 
     def n_train(self, n: int) -> int:
         """How many of a client's `n` samples train its predictor."""
@@ -68,7 +71,7 @@ class RND:
     def authors(cls, n_samples: int, epochs: int = 10) -> RND:
         """The authors' values for clients of `n_samples` samples: 10 epochs in batches of 128."""
         steps = int(np.ceil(epochs * n_samples / 128))
-        return cls((2, 4), (32, 64), 64, "pool", steps, 128, 1e-3, 1.0, None)
+        return cls((2, 4), (32, 64), 64, "pool", steps, 128, 1e-3, 1.0, None, None)
 
     def check(self) -> None:
         """Raise :class:`InputError` for values out of range."""
@@ -79,6 +82,8 @@ class RND:
         check_number("train_share", self.train_share, 0.0, 1.0)
         if self.max_samples is not None:
             check_number("max_samples", self.max_samples, 2, whole=True)
+        if self.max_side is not None:
+            check_number("max_side", self.max_side, 4, whole=True)
         for name in ("predictor", "target"):
             if not isinstance(getattr(self, name), tuple | list) or len(getattr(self, name)) != 2:
                 raise InputError(f"{name} must be two widths, got {getattr(self, name)!r}")
@@ -185,7 +190,7 @@ def train_predictors(
     stack = predictors.each(lambda p: p.clone().requires_grad_())
     optimiser = torch.optim.Adam(list(stack.parameters.values()), lr=rnd.lr, fused=True)
     draw = batches_from(x)
-    for step in tqdm(range(rnd.steps), desc="predictors", leave=False, delay=2):
+    for step in progress(range(rnd.steps), "predictors"):
         index = batches[:, step]
         # Adam works element by element: the sum over clients trains each as if it were alone.
         loss = (stack.forward(draw(index)) - t[index]).square().mean((1, 2)).sum()
@@ -212,6 +217,8 @@ def squared_errors(
     -------
     float64 [N, n]
     """
+    if not len(x):
+        return np.empty((len(predictors), 0))
     with torch.inference_mode():
         parts = [
             (predictors.forward(x[k : k + chunk]) - wanted[k : k + chunk]).square().sum(-1)
@@ -236,7 +243,8 @@ def used_samples(
     """Client i's samples, with labels if `n_classes` is given, in the order in which they are used:
     first to train, then to score; `target_seed` is that of the target."""
     order = used_order(len(client), i, rnd, seed)
-    chosen = readable(client.x[order], seed if target_seed is None else target_seed)
+    shared = seed if target_seed is None else target_seed
+    chosen = readable(client.x[order], shared, rnd.max_side)
     if n_classes is not None:
         assert client.y is not None
         chosen = with_labels(chosen, client.y[order], n_classes)

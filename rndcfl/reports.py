@@ -49,9 +49,9 @@ class Report:
     @classmethod
     def of(cls, functions: np.ndarray, novelty: np.ndarray = NOTHING) -> Report:
         """From the values of l on each sample, [m, n]."""
-        mean = functions.mean(1)
-        centred = functions - mean[:, None]
         n = functions.shape[1]
+        mean = functions.mean(1) if n else np.zeros(len(functions))
+        centred = functions - mean[:, None]
         return cls(n, mean, centred @ centred.T / max(1, n - 1), novelty)
 
     @property
@@ -181,16 +181,20 @@ class Reports(Sequence[Report]):
     def checked(self) -> Reports:
         """The reports without those that no honest client can have sent.
 
-        Whoever is refused, here or before, has an accepted client's report in its place, for the
-        arithmetic only, and its novelty is NaN.
-
         Raises
         ------
         InputError
             If nobody's report can be used.
         """
         found = {i: row.impossible(self.most) for i, row in enumerate(self)}
-        refused = {i: reason for i, reason in found.items() if reason} | dict(self.refused)
+        return self.without({i: reason for i, reason in found.items() if reason})
+
+    def without(self, refused: Mapping[int, str]) -> Reports:
+        """The reports without those of some clients (and the reasons), and of those refused before.
+
+        Each has an accepted client's in its place, for the arithmetic only, and novelty NaN.
+        """
+        refused = dict(refused) | dict(self.refused)
         if not refused:
             return self
         kept = np.setdiff1d(np.arange(len(self)), list(refused))

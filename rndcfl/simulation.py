@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from rndcfl.clients import Clients
 from rndcfl.common.errors import InputError, check_name, check_number
 from rndcfl.common.ledger import COSTS, Ledger
+from rndcfl.common.progress import progress as bar
 from rndcfl.common.seeding import numpy_rng
 from rndcfl.engine.local import LocalTraining, State, outputs
 from rndcfl.engine.networks import ModelFactory, device
@@ -100,8 +100,8 @@ def simulate(
         )
     run = Run.start(clients, model, seed, training, tamper)
     rows, labels = [], []
-    bar = tqdm(range(rounds), desc=method, leave=False, delay=2) if progress else range(rounds)
-    for r in bar:
+    turns = bar(range(rounds), method) if progress else range(rounds)
+    for r in turns:
         if stream is not None and r > 0:
             run.clients = stream.clients(r).with_test(seed=seed)
             run.data = [ClientTensors.of(client) for client in run.clients]

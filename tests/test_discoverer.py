@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rndcfl.clients import Clients
-from rndcfl.common.errors import InputError
+from rndcfl.common.errors import InputError, Notice
 from rndcfl.criteria import Calibrated, Paper
 from rndcfl.discovery import Discoverer, discover
 from rndcfl.novelty import Novelty
@@ -137,11 +137,19 @@ def test_clients_are_checked_before_any_work(clients):
 
 
 def test_the_calibrated_criterion_needs_three_samples(stripe_clients):
-    clients = Clients.from_arrays([(stripe_clients(1, n=n)[0].x, None) for n in (3, 2)])
+    own = stripe_clients(1, n=60)[0].x
+    clients = Clients.from_arrays(
+        {"a": (own[:3], None), "b": (own[3:5], None), "c": (own[5:], None)}
+    )
+    with pytest.warns(Notice, match=r"client b \(2\) with too few samples to compare"):
+        found = discover(clients)
+    assert found.refused == {1: "it has 2 samples, too few to compare"}
+    assert found.federations == [["a", "c"], ["b"]]
+    assert found.explain()["name"].tolist() == ["a", "b", "c"]
     with pytest.raises(
-        InputError, match=r"client 1 has 2 samples, 1 of them left to compare; at least 2"
+        InputError, match=r"client 0 has 2 samples, 1 of them left to compare; at least 2"
     ):
-        discover(clients)
+        discover(clients[1:2])
 
 
 @pytest.mark.parametrize(

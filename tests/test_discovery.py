@@ -155,7 +155,7 @@ def written(languages, weights, n=60, length=20, seed=0):
     for i, language in enumerate(languages):
         rng = np.random.default_rng((seed, i))
         arrays.append((rng.choice(len(weights[0]), (n, length), p=weights[language]), None))
-    return Clients.from_arrays(arrays, languages)
+    return Clients.from_arrays(arrays, languages, kind="text")
 
 
 SKEWED = np.array([[4.0] * 10 + [1] * 10, [1.0] * 10 + [4] * 10]) / 50  # the same 20 letters
@@ -183,7 +183,7 @@ def test_the_order_of_letters_is_seen():
         if i % 2:
             x[:, 1::2] = (x[:, ::2] + rng.integers(1, 6, (80, 10))) % 6
         arrays.append((x, None))
-    assert discover(Clients.from_arrays(arrays)).labels.tolist() == [0, 1, 0, 1]
+    assert discover(Clients.from_arrays(arrays, kind="text")).labels.tolist() == [0, 1, 0, 1]
 
 
 def test_the_papers_criterion_reads_text(small_rnd):
@@ -197,7 +197,7 @@ def test_the_papers_criterion_reads_text(small_rnd):
 def test_text_is_discovered_without_labels():
     x = written(TURNS, SKEWED)[0].x
     with pytest.raises(InputError, match="labels=True is for images and tables"):
-        discover(Clients.from_arrays([(x, x)] * 3), labels=True)
+        discover(Clients.from_arrays([(x, x)] * 3, kind="text"), labels=True)
 
 
 @pytest.mark.parametrize("number, said", [(-1, "-1 to 19"), (2**14, "0 to 16384")])
@@ -206,4 +206,4 @@ def test_numbers_of_characters_have_a_range(number, said):
     wrong = x.copy()
     wrong[1, 3] = number
     with pytest.raises(InputError, match=f"text must be numbers from 0 to 16383, got {said}"):
-        discover(Clients.from_arrays([(x, None), (wrong, None)]))
+        discover(Clients.from_arrays([(x, None), (wrong, None)], kind="text"))

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from rndcfl import Client, Clients, InputError, Ledger, discover, make_clients, simulate
+from rndcfl import Client, Clients, InputError, Ledger, Notice, discover, make_clients, simulate
 from rndcfl.criteria import Calibrated
 from rndcfl.engine.networks import multiply_adds
 from rndcfl.features import Features
@@ -82,7 +82,12 @@ def test_tables_and_text_are_compared():
     tables = [(rng.standard_normal((80, 6)) + i % 2, None) for i in range(4)]
     assert discover(Clients.from_arrays(tables), by="features").labels.tolist() == [0, 1, 0, 1]
     texts = [(rng.integers(30 * (i % 2), 30 + 30 * (i % 2), (80, 12)), None) for i in range(4)]
-    assert discover(Clients.from_arrays(texts), by="features").labels.tolist() == [0, 1, 0, 1]
+    assert discover(Clients.from_arrays(texts, kind="text"), by="features").labels.tolist() == [
+        0,
+        1,
+        0,
+        1,
+    ]
 
 
 # --- a network of one's own ---------------------------------------------------------------------
@@ -167,12 +172,15 @@ def test_what_does_not_go_together_is_refused(stripe_clients, asked, says):
         discover(stripe_clients(4), **asked)
 
 
-def test_a_client_of_one_sample_is_refused(stripe_clients):
-    few = Clients.from_arrays(
-        [(c.x[:n], None) for c, n in zip(stripe_clients(2), (2, 1), strict=True)]
-    )
-    with pytest.raises(InputError, match="client 1 has 1 samples, 1 of them left to compare"):
-        discover(few, by="features")
+def test_a_client_of_one_sample_is_left_alone(stripe_clients):
+    own = stripe_clients(1, n=60)[0].x
+    few = Clients.from_arrays([(own[:29], None), (own[29:30], None), (own[30:], None)])
+    with pytest.warns(Notice, match=r"client 1 \(1\) with too few samples to compare"):
+        found = discover(few, by="features")
+    assert found.labels.tolist() == [0, 1, 0]
+    assert found.refused == {1: "it has 1 sample, too few to compare"}
+    with pytest.raises(InputError, match="client 0 has 1 samples, 1 of them left to compare"):
+        discover(few[1:2], by="features")
 
 
 # --- around it ----------------------------------------------------------------------------------

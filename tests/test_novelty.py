@@ -91,7 +91,9 @@ def test_above_the_largest_profile_a_sample_of_the_predictors_makes_it_up(client
 def test_text_is_spelled_alike_for_everybody(small_rnd):
     """A client's characters do not depend on who else is there, nor on its own seed."""
     rng = np.random.default_rng(0)
-    texts = Clients.from_arrays([(rng.integers(30, size=(12, 10)), None) for _ in range(3)])
+    texts = Clients.from_arrays(
+        [(rng.integers(30, size=(12, 10)), None) for _ in range(3)], kind="text"
+    )
     for only in ([0, 1, 2], [2]):
         _, held_out = fit(texts, small_rnd, 7, Ledger(), only=only, target_seed=1)
         for i, (x, _) in zip(only, held_out, strict=True):

@@ -52,7 +52,13 @@ def named(requirements):
 
 SCIENCE = named(PROJECT["dependencies"])
 EXTRAS = {extra: named(asked) for extra, asked in PROJECT["optional-dependencies"].items()}
-INSTALLED = {**SCIENCE, **EXTRAS["book"], **EXTRAS["flower"], **EXTRAS["dev"]}  # make setup
+INSTALLED = {
+    **SCIENCE,
+    **EXTRAS["book"],
+    **EXTRAS["data"],
+    **EXTRAS["flower"],
+    **EXTRAS["dev"],
+}  # make setup
 
 # --- environments -------------------------------------------------------------------------------
 
@@ -71,7 +77,7 @@ def test_conda_and_pip_ask_for_the_same():
 
 def test_make_setup_installs_what_notebooks_and_tests_need():
     assert "-c constraints.txt -e '.[dev]'" in MAKEFILE
-    assert f"{PROJECT['name']}[book,flower]" in PROJECT["optional-dependencies"]["dev"]
+    assert f"{PROJECT['name']}[book,data,flower]" in PROJECT["optional-dependencies"]["dev"]
 
 
 @pytest.mark.parametrize("extra", [None, *EXTRAS])
@@ -187,6 +193,7 @@ ROOMS = [
     ["reports"],
     ["predictors"],
     ["clients"],
+    ["given"],
     ["fedavg"],
     ["engine"],
     ["common"],

@@ -186,7 +186,7 @@ def test_a_model_of_text_of_your_own():
     def bag_of_words(shape, n_classes):
         return nn.Sequential(nn.Embedding(10, 3), nn.Flatten(), nn.Linear(3 * shape[0], n_classes))
 
-    history = simulate(Clients.from_arrays(arrays), "global", 1, bag_of_words)
+    history = simulate(Clients.from_arrays(arrays, kind="text"), "global", 1, bag_of_words)
     assert np.isfinite(history.table["loss"]).all()
     # 16 of 20 samples in one epoch, three passes each; looking words up multiplies nothing.
     assert history.ledger.table["multiply_adds"].tolist() == [3 * 16 * 15 * 2] * 2
@@ -201,7 +201,7 @@ def alphabets():
         x = (start + (-1) ** i * np.arange(11)) % 9
         y = np.where(x[:, 1:] == 4, IGNORED, x[:, 1:])
         arrays.append((x[:30, :-1], y[:30], x[30:, :-1], y[30:]))
-    return Clients.from_arrays(arrays, [0, 1, 0, 1])
+    return Clients.from_arrays(arrays, [0, 1, 0, 1], kind="text")
 
 
 @pytest.mark.parametrize("method", ["local", "global"])
@@ -236,7 +236,7 @@ def test_a_model_of_text_has_its_data(alphabets, clients):
         simulate(clients, "local", 1, "gru")
     whole = [(client.x, client.x[:, 0]) for client in alphabets]
     with pytest.raises(InputError, match="predicts a label at each place"):
-        simulate(Clients.from_arrays(whole), "local", 1)
+        simulate(Clients.from_arrays(whole, kind="text"), "local", 1)
 
 
 def test_text_that_turns_round_rings_the_bell(alphabets):

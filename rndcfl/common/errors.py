@@ -8,12 +8,29 @@ from __future__ import annotations
 
 import difflib
 import numbers
+import sys
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
 
 class InputError(ValueError):
     """Something the caller gave cannot be used; the message is one line, raised before any work."""
+
+
+class Notice(UserWarning):
+    """Something in the data that a reader should know, with what to do; nothing is refused."""
+
+
+def notice(lines: Iterable[str]) -> None:
+    """Say each line once, as a :class:`Notice` at the place in the caller's own code."""
+    depth = 1
+    while sys._getframe(depth).f_globals.get("__name__", "").partition(".")[0] == "rndcfl":
+        depth += 1
+        if sys._getframe(depth).f_back is None:
+            break
+    for line in lines:
+        warnings.warn(line, Notice, stacklevel=depth + 1)
 
 
 class WireError(InputError):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
 
-from rndcfl.clients import Clients
+from rndcfl.clients import Client, Clients
 from rndcfl.common.errors import InputError, check_name
 from rndcfl.common.ledger import Ledger
 from rndcfl.federations import Discovery
@@ -40,14 +41,24 @@ class Criterion(ABC):
     def check(self, clients: Clients, profile: Profile) -> None:
         """Raise :class:`~rndcfl.common.errors.InputError` if it cannot judge these clients.
 
+        It can where :meth:`too_few` leaves somebody to compare.
+
         Parameters
         ----------
         clients : all of them.
         profile : what they are compared by.
         """
         check_name("defence", self.defence, DEFENCES)
-        for i, client in enumerate(clients):
-            self.check_samples(i, len(client), profile)
+        if len(self.too_few(clients, profile)) == len(clients):
+            self.check_samples(0, len(clients[0]), profile)
+
+    def too_few(self, clients: Sequence[Client], profile: Profile) -> dict[int, str]:
+        """Clients with too few samples to compare, and the reason; they are left alone."""
+        return {
+            i: f"it has {len(client)} sample{'s' * (len(client) != 1)}, too few to compare"
+            for i, client in enumerate(clients)
+            if profile.scored(len(client)) < self.least_scored
+        }
 
     def check_samples(self, i: int, n: int, profile: Profile) -> None:
         """Raise :class:`~rndcfl.common.errors.InputError` if client i's `n` samples are too few."""

@@ -7,14 +7,21 @@ sum and the sum of their squares.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from rndcfl.clients import Clients, check_parts
-from rndcfl.common.errors import InputError
+from rndcfl.clients import Clients
+from rndcfl.common.errors import InputError, check_name
+from rndcfl.data.frames import agreed, aligned, as_frame, is_frame, numbers
+from rndcfl.given import called, check_parts, listed, together
+from rndcfl.given.arrays import as_array, as_numbers
+from rndcfl.given.hints import of_columns
+
+SMALL = 1e-3  # of its size, by which a column varies at least for sums of squares to be exact
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,67 +77,136 @@ def sums(x: np.ndarray) -> np.ndarray:
 
 
 def from_tables(
-    tables: Iterable[tuple[Any, ...]],
+    tables: Iterable[Any] | Mapping[Any, Any],
     groups: Sequence[int] | None = None,
     dataset: str = "own data",
+    *,
+    target: str | None = None,
+    drop: Sequence[str] = (),
+    classes: Sequence[Hashable] | None = None,
 ) -> Clients:
-    """Clients of your own tables, which may have missing values and columns of any scale.
+    """Clients of your own tables, which may have missing values, words and columns of any scale.
 
     Parameters
     ----------
-    tables : per client ``(x, y)`` or ``(x, y, x_test, y_test)`` with x [n, d] of numbers, NaN for
-        missing; categories one-hot. Test rows do not affect the scale.
-    groups, dataset : as for :meth:`~rndcfl.Clients.from_arrays`.
+    tables : per client ``(x, y)``, ``(x, y, x_test, y_test)`` or a DataFrame alone; a list of them,
+        or a dictionary whose keys name the clients. x is a DataFrame (pandas, Polars, Arrow), whose
+        columns are matched by name, or an array [n, d] of numbers. Missing is NaN, None, pandas'
+        NA, or masked. Test rows do not affect the scale.
+    groups, dataset, classes : as for :meth:`~rndcfl.Clients.from_arrays`.
+    target : the column that holds the labels, of frames that come without y.
+    drop : columns to leave out.
 
     Returns
     -------
     Clients
-        With d columns of mean 0 and standard deviation 1 over all clients (those of zeros and ones
-        as they are), and one more for each that has missing values.
+        With columns of mean 0 and standard deviation 1 over all clients (those of zeros and ones as
+        they are), one for each level of a column of words, and one more for each that has missing
+        values; ``clients.columns`` names them.
 
     Raises
     ------
     InputError
-        As for :meth:`~rndcfl.Clients.from_arrays`, and for what is not a table.
+        As for :meth:`~rndcfl.Clients.from_arrays`; for what is not a table; for columns that
+        differ between clients, hold dates, or a word among numbers.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> x = np.random.default_rng(0).normal(70, 10, (60, 5))
-    >>> x[::7, 2] = np.nan
-    >>> from_tables([(x[:30], None), (x[30:], None)]).input_shape
-    (6,)
+    >>> import pandas as pd
+    >>> north = pd.DataFrame({"age": [61, 57, None], "sex": ["f", "m", "f"]})
+    >>> south = pd.DataFrame({"sex": ["m", "m"], "age": [44, 39]})
+    >>> from_tables({"north": north, "south": south}).columns
+    ('age', 'sex=f', 'sex=m', 'age missing')
     """
-    given: list[list[Any]] = []
-    for i, parts in enumerate(tables):
-        check_parts(i, parts)
-        own = list(parts)
-        own[::2] = [as_table(i, x) for x in own[::2]]
-        given.append(own)
-        width = given[0][0].shape[1]
-        for x in own[::2]:
-            if x.shape[1] != width:
-                raise InputError(
-                    f"client {i} has a table of {x.shape[1]} columns, client 0 one of {width}; "
-                    "all must be alike"
-                )
-    if given:
-        scale = Scale.agreed([own[0] for own in given])
-        for own in given:
-            own[::2] = [scale.fill(x) for x in own[::2]]
-    return Clients.from_arrays([tuple(own) for own in given], groups, dataset)
+    names, rows = listed(tables)
+    who = called(names)
+    given = [_parts(w, row, target, drop) for w, row in zip(who, rows, strict=True)]
+    every = [(w, own[k]) for w, own in zip(who, given, strict=True) for k in range(0, len(own), 2)]
+    made, columns = _as_numbers([w for w, _ in every], [x for _, x in every])
+    for own in given:
+        own[::2] = [made.pop(0) for _ in own[::2]]
+    _recentre([own[0] for own in given], given)
+    said = of_columns(columns, [own[0] for own in given], scaled=True)
+    scale = Scale.agreed([own[0] for own in given])
+    for own in given:
+        own[::2] = [scale.fill(x) for x in own[::2]]
+    columns += [f"{columns[k]} missing" for k in scale.marked]
+    every_client = [tuple(own) for own in given]
+    parts = dict(zip(names, every_client, strict=True)) if any(names) else every_client
+    data = together(parts, kind="table", classes=classes, columns=columns, said=said)
+    return Clients.of(data, groups, dataset)
 
 
-def as_table(i: int, given: Any) -> np.ndarray:
-    """Client i's table as float64 [n, d], checked."""
-    try:
-        x = np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(
-            f"client {i}: its table cannot be read as numbers; make categories one-hot"
-        ) from None
-    if x.ndim != 2:
-        raise InputError(f"client {i}: a table [n, d] is expected, got shape {x.shape}")
-    if np.isinf(x).any():
-        raise InputError(f"client {i}: its table holds infinite values; give NaN for missing ones")
+def _parts(who: str, row: Any, target: str | None, drop: Sequence[str]) -> list[Any]:
+    """``[x, y]`` or ``[x, y, x_test, y_test]`` of one client, frames without `drop`."""
+    parts = [row, None] if is_frame(row) else row
+    check_parts(who, parts)
+    parts = list(parts)
+    for k in range(0, len(parts), 2):
+        if not is_frame(parts[k]):
+            if drop or target is not None:
+                raise InputError(f"{who}: target= and drop= name columns; give a DataFrame")
+            parts[k] = _positions(who, parts[k])
+            continue
+        frame = as_frame(who, parts[k])
+        for name in drop:
+            frame = frame.drop(columns=check_name(f"column of {who}", name, frame.columns))
+        if target is not None and parts[k + 1] is None:
+            parts[k + 1] = frame.pop(check_name(f"column of {who}", target, frame.columns))
+        parts[k] = frame
+    return parts
+
+
+def _positions(who: str, given: Any) -> Any:
+    """An array as it is, or with its words as a frame whose columns are called 0, 1, ..."""
+    x = as_array(f"{who}: its table", given)
+    if x.ndim != 2 or x.dtype.kind not in "OUS":
+        return x
+    return pd.DataFrame(x.astype(object), columns=list(map(str, range(x.shape[1])))).infer_objects()
+
+
+def _as_numbers(who: list[str], tables: list[Any]) -> tuple[list[np.ndarray], list[str]]:
+    """All tables as float64 [n, d], NaN for missing, and the names of their columns."""
+    if any(map(is_frame, tables)):
+        frames = [_framed(w, x) for w, x in zip(who, tables, strict=True)]
+        frames = aligned(who, frames)
+        columns = agreed(who, frames)
+        made = [numbers(w, frame, columns) for w, frame in zip(who, frames, strict=True)]
+        if not columns.made:
+            raise InputError(f"{who[0]} has no column left to compare")
+        return made, columns.made
+    made = [as_table(w, x) for w, x in zip(who, tables, strict=True)]
+    width = made[0].shape[1]
+    for w, x in zip(who, made, strict=True):
+        if x.shape[1] != width:
+            raise InputError(
+                f"{w} has a table of {x.shape[1]} columns, {who[0]} one of {width}; all must be "
+                "alike"
+            )
+    return made, list(map(str, range(width)))
+
+
+def _framed(who: str, given: Any) -> pd.DataFrame:
+    return given if is_frame(given) else pd.DataFrame(as_table(who, given)).rename(columns=str)
+
+
+def _recentre(train: list[np.ndarray], given: list[list[Any]]) -> None:
+    """Take a constant off columns that vary by little of their size, such as years or times.
+
+    The sum of squares would lose what varies; no result depends on where zero is.
+    """
+    pooled = np.concatenate(train)
+    for k in range(pooled.shape[1]):
+        values = pooled[~np.isnan(pooled[:, k]), k]
+        if len(values) and 0 < np.ptp(values) < SMALL * np.abs(values).max():
+            for own in given:
+                for x in own[::2]:
+                    x[:, k] -= values[0]
+
+
+def as_table(who: str, given: Any) -> np.ndarray:
+    """A client's table as float64 [n, d], NaN for missing, checked."""
+    x = as_numbers(f"{who}: its table", given, missing=True).astype(np.float64)
+    if x.ndim != 2 or not x.shape[1]:
+        raise InputError(f"{who}: a table [n, d] is expected, got shape {x.shape}")
     return x

@@ -1,16 +1,16 @@
-"""Inputs: checked as they are given, and as networks read them.
+"""Inputs as target and predictors read them.
 
-Text is read as random vectors of its characters, labels as further channels.
+Large images are averaged down, series are images one pixel high, text is read as random vectors of
+its characters, and labels as further channels.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+import torch
+from torch.nn import functional as F
 
 from rndcfl.common.errors import InputError
-from rndcfl.common.metrics import IGNORED
 from rndcfl.common.seeding import numpy_rng
 
 CHARACTERS, CHANNELS = 2**14, 8  # that text may use, and numbers that stand for each
@@ -62,62 +62,41 @@ def check_characters(i: int, x: np.ndarray) -> None:
         )
 
 
-def readable(x: np.ndarray, seed: int) -> np.ndarray:
-    """Inputs as target and predictors read them: text :func:`spelled`, all else as it is."""
-    return spelled(x, seed) if x.dtype == np.int64 else x
+def read_shape(shape: tuple[int, ...], kind: str) -> tuple[int, ...]:
+    """The shape of a sample as target and predictors read it: series and text as lines."""
+    if kind == "text":
+        return (CHANNELS, 1, *shape)
+    return (shape[0], 1, *shape[1:]) if kind == "series" else shape
 
 
-def _array(i: int, given: Any, name: str) -> np.ndarray:
-    try:
-        return np.asarray(given)
-    except ValueError:
-        raise InputError(f"client {i}: {name} is not a rectangular array of numbers") from None
+def smaller(shape: tuple[int, ...], side: int | None) -> tuple[int, ...]:
+    """The shape of an image [C, H, W] whose sides are at most `side`, in proportion.
+
+    Of images one pixel high (series) `side` squared is the longest.
+    """
+    if side is None or len(shape) != 3:
+        return shape
+    most = side**2 if shape[1] == 1 else side
+    longest = max(shape[1:])
+    if longest <= most:
+        return shape
+    return (shape[0], *(max(1, round(length * most / longest)) for length in shape[1:]))
 
 
-def checked_inputs(i: int, given: Any, name: str) -> np.ndarray:
-    """Client i's inputs `name`, checked and brought to float32 (int64 for text)."""
-    x = _array(i, given, name)
-    if x.ndim == 0 or len(x) == 0:
-        raise InputError(f"client {i} has no samples in {name}; leave it out or give it data")
-    if np.issubdtype(x.dtype, np.integer):
-        if x.ndim == 2 and x.dtype != np.uint8:
-            return x.astype(np.int64)  # text
-        raise InputError(
-            f"client {i}: {name} is {x.dtype}; give floats in [0, 1], e.g. {name} / 255"
-        )
-    if x.ndim not in (2, 4):
-        raise InputError(
-            f"client {i}: {name} has shape {x.shape}; allowed are images [n, C, H, W], "
-            "tables [n, d] and text [n, length]"
-        )
-    try:
-        x = np.ascontiguousarray(x, dtype=np.float32)
-    except (TypeError, ValueError):
-        raise InputError(
-            f"client {i}: {name} of dtype {x.dtype} cannot be read as numbers"
-        ) from None
-    if not np.isfinite(x).all():
-        count = int((~np.isfinite(x)).sum())
-        raise InputError(
-            f"client {i}: {name} holds {count} NaN or infinite values; remove or impute them"
-        )
-    return x
+def readable(x: np.ndarray, seed: int, side: int | None = None) -> np.ndarray:
+    """Inputs as target and predictors read them.
 
-
-def checked_labels(i: int, given: Any, x: np.ndarray, name: str) -> np.ndarray:
-    """Client i's labels `name` of its inputs `x`, checked and brought to int64."""
-    y = _array(i, given, name)
-    per_place = x.dtype == np.int64 and y.shape == x.shape
-    if y.shape != (len(x),) and not per_place:
-        raise InputError(
-            f"client {i}: {name} has shape {y.shape}, expected ({len(x)},) to match its x"
-            + (f" or {x.shape}, one for each place" if x.dtype == np.int64 else "")
-        )
-    if not np.issubdtype(y.dtype, np.integer):
-        raise InputError(f"client {i}: {name} must hold whole class numbers from 0, got {y.dtype}")
-    lowest = y[y != IGNORED].min(initial=0) if per_place else y.min()
-    if per_place and (y == IGNORED).all():
-        raise InputError(f"client {i}: {name} asks for nothing; all its labels are {IGNORED}")
-    if lowest < 0:
-        raise InputError(f"client {i}: {name} must hold whole class numbers from 0, got {lowest}")
-    return y.astype(np.int64)
+    Parameters
+    ----------
+    x : images, averaged to sides of at most `side`; series [n, C, T], as images one pixel high;
+        text, :func:`spelled`; or a table, as it is.
+    seed : of the characters.
+    side : largest side of an image, or None.
+    """
+    if x.dtype == np.int64:
+        return spelled(x, seed)
+    x = x[:, :, None] if x.ndim == 3 else x
+    small = smaller(x.shape[1:], side)
+    if small == x.shape[1:]:
+        return x
+    return F.adaptive_avg_pool2d(torch.from_numpy(x), (small[1], small[2])).numpy()

@@ -120,7 +120,7 @@ class Federations:
         if newcomer.kind == "text":
             check_characters(0, newcomer.x)
         shape = tuple(self.standing.held_out[0][0].shape[1:])
-        brought = readable(newcomer.x[:1], self.standing.seed).shape[1:]
+        brought = readable(newcomer.x[:1], self.standing.seed, self.standing.rnd.max_side).shape[1:]
         scored = self.standing.rnd.n_scored(len(newcomer))
         if len(newcomer) < LEAST or scored < 2 or brought != shape:
             raise InputError(

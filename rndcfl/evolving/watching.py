@@ -87,7 +87,9 @@ class Standing:
             chosen = numpy_rng(self.seed, "watch", key, i).permutation(len(client))[:samples]
             watch = Stopwatch()
             with watch.running():
-                x = torch.from_numpy(readable(client.x[chosen], self.seed)).to(device())
+                x = torch.from_numpy(readable(client.x[chosen], self.seed, self.rnd.max_side)).to(
+                    device()
+                )
                 now = squared_errors(kept, x, embed(self.target, x))
                 every = np.arange(len(peers))
                 rows = [report(errors, every) for errors in (self.errors[i][peers], now)]

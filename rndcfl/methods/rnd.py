@@ -73,6 +73,8 @@ class RNDMethod(Method):
 
     def check(self, clients: Clients) -> None:
         self.how.check(clients)
+        for i, client in enumerate(clients if self.on_signal else []):
+            self.how.criterion.check_samples(i, len(client), self.how.profile)
 
     def assign(self, round: int, run: Run) -> np.ndarray:
         ledger = Ledger()

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
-from tqdm import tqdm
 
 from rndcfl.common.errors import InputError
+from rndcfl.common.progress import progress
 from rndcfl.common.seeding import numpy_rng
 from rndcfl.predictors import RND, Predictors
 
@@ -57,7 +57,7 @@ def train_privately(
     stack = predictors.each(Tensor.clone)
     optimiser = torch.optim.Adam(list(stack.parameters.values()), lr=rnd.lr)
     expected = rate * torch.tensor(sizes, device=x.device)
-    for _ in tqdm(range(rnd.steps), desc="private predictors", leave=False, delay=2):
+    for _ in progress(range(rnd.steps), "private predictors"):
         taken = [np.flatnonzero(rng.random(n) < rate) for rng, n in zip(rngs, sizes, strict=True)]
         index, there = _side_by_side([k + f for k, f in zip(taken, first, strict=True)])
         index, there = index.to(x.device), there.to(x.device)

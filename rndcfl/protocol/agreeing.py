@@ -10,6 +10,7 @@ import numpy as np
 
 from rndcfl.common.errors import WireError
 from rndcfl.data.tables import Scale
+from rndcfl.given import KINDS
 from rndcfl.protocol.checkpoint import Progress
 from rndcfl.protocol.config import Config
 from rndcfl.protocol.letters import Letter, array_of
@@ -27,7 +28,7 @@ def checked(about: dict[str, Any]) -> dict[str, Any]:
     """
     number, n_classes, shape = about["number"], about["n_classes"], about["shape"]
     whole = isinstance(shape, list) and all(type(v) is int for v in (number, n_classes, *shape))
-    if not whole or about["kind"] not in ("images", "table", "text"):
+    if not whole or about["kind"] not in KINDS:
         raise WireError("it says nothing usable of itself")
     sizes = (n_classes, *shape)
     if number < 0 or min(sizes) < 0 or n_classes > MOST or not 0 < math.prod(shape) <= MOST:
@@ -42,6 +43,12 @@ def check_fits(about: dict[str, Any], config: Config, progress: Progress) -> Non
         raise WireError(f"client {number} has no labels to train with")
     if about["kind"] == "text" and config.model != "gru":
         raise WireError(f"client {number} has text, which needs model='gru'")
+    columns = about.get("columns"), known.get("columns")
+    if all(columns) and columns[0] != columns[1]:
+        raise WireError(
+            f"client {number} has other columns than the others, or in another order; their names "
+            "must be the same"
+        )
     for what in ("kind", "shape"):
         if about[what] != known[what]:
             raise WireError(

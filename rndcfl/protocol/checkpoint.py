@@ -14,10 +14,10 @@ import torch
 
 from rndcfl.common.errors import InputError
 from rndcfl.common.files import write_whole
-from rndcfl.engine.inputs import CHANNELS
+from rndcfl.data.own_files import arrays_in
+from rndcfl.engine.inputs import read_shape
 from rndcfl.engine.local import State
 from rndcfl.engine.networks import device
-from rndcfl.protocol import loaders
 from rndcfl.protocol.config import Config
 
 NAME = "checkpoint.npz"
@@ -57,8 +57,7 @@ class Progress:
     @property
     def read_shape(self) -> tuple[int, ...]:
         """The same as target and predictors read it: text as vectors of its characters."""
-        shape = self.sample_shape
-        return (CHANNELS, 1, *shape) if self.about["kind"] == "text" else shape
+        return read_shape(self.sample_shape, self.about["kind"])
 
 
 PLAIN = ("round", "about", "history", "mail", "discoveries")
@@ -94,7 +93,7 @@ def load(folder: Path, config: Config) -> Progress:
     if not path.exists():
         return Progress()
     try:
-        arrays = loaders.arrays_in(path)
+        arrays = arrays_in(path)
         plain = json.loads(arrays.pop("json").tobytes())
         scale = arrays.pop("scale", None)
         progress = Progress(**{name: plain[name] for name in PLAIN}, scale=scale)

@@ -11,6 +11,7 @@ import numpy as np
 
 from rndcfl.common.errors import WireError
 from rndcfl.common.ledger import Ledger
+from rndcfl.engine.inputs import smaller
 from rndcfl.methods.rnd import discovery_seed
 from rndcfl.novelty import profile_peers
 from rndcfl.protocol.letters import Letter, array_of, config_of, rnd_config
@@ -55,8 +56,10 @@ def discover_over(meeting: Meeting, clients: list[int], r: int) -> Found:
     started = time.monotonic()
     how, seed = meeting.config.how, discovery_seed(meeting.config.seed, r)
     config: dict[str, Any] = dict(seed=seed, rnd=rnd_config(how.rnd))
-    shape = meeting.progress.read_shape
-    read = _reader_of_predictors(architecture(shape, how.rnd), packed_width(shape, how.rnd))
+    shape = smaller(meeting.progress.read_shape, how.rnd.max_side)
+    read = _reader_of_predictors(
+        architecture(shape, how.rnd), packed_width(shape, how.rnd)
+    )
     predictors = _ask(meeting, PREDICTOR, clients, r, meeting.letter(r, **config), read)
     who = sorted(predictors)
     bank = np.concatenate([predictors[c] for c in who])

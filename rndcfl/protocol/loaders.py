@@ -1,25 +1,22 @@
 """A site's own data: one line of the node's configuration says where they are.
 
-``data`` is a CSV file, an npz file, or a Python function as ``module:function``. It is read on the
-site and stays there.
+``data`` is a table (CSV in any dialect, Parquet), an npz file, or a Python function as
+``module:function``. It is read on the site and stays there.
 """
 
 from __future__ import annotations
 
 import importlib
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 
 from rndcfl.common.errors import InputError, check_name
+from rndcfl.data.own_files import TEXT, USUAL, read_arrays, read_table
 from rndcfl.settings.partition import make_clients
-
-ARRAYS = ("x", "y", "x_test", "y_test")
 
 
 def number_of(node: Mapping[str, Any]) -> int:
@@ -38,7 +35,8 @@ def load(number: int, node: Mapping[str, Any], run: Mapping[str, Any]) -> tuple[
     Parameters
     ----------
     number : of the client.
-    node : the node's configuration; its ``data`` says where, ``label`` names a CSV's label column.
+    node : the node's configuration; its ``data`` says where, ``label`` names a table's column of
+        labels.
     run : the run's configuration; its ``data`` counts in simulations only, where nodes cannot be
         configured and are numbered by ``partition-id``: otherwise only the site says what it
         reads. A function gets both, the node's before the run's.
@@ -53,26 +51,23 @@ def load(number: int, node: Mapping[str, Any], run: Mapping[str, Any]) -> tuple[
         raise InputError(
             "--node-config must say where this site's data are, e.g. data='/path/to/site.csv'"
         )
-    if where.endswith(".csv"):
-        return read_csv(where, node.get("label"))
-    if where.endswith(".npz"):
-        return read_npz(where)
+    if where.endswith((*TEXT, ".gz", ".parquet", ".pq")):
+        return labelled(where, node.get("label"))
+    if where.endswith((".npz", ".npy")):
+        return read_arrays(_there(where))
     if ":" in where:
         return tuple(_function(where)(number, {**run, **node}))
-    raise InputError(f"data must be a .csv, a .npz or module:function, got {where!r}")
+    raise InputError(f"data must be a .csv, a .parquet, a .npz or module:function, got {where!r}")
 
 
-def read_csv(path: str, label: object = None) -> tuple[np.ndarray, np.ndarray | None]:
-    """A table of numbers with a header, empty cells for missing values.
+def labelled(path: str, label: object = None) -> tuple[pd.DataFrame, np.ndarray | None]:
+    """A table of numbers in a file, NaN for missing values.
 
-    Its label column is `label`, or the one called ``y``; without one there are no labels.
+    Its label column is `label`, or the one called ``y``; without one there are no labels. Words
+    are refused: which levels other sites have, a site cannot know.
     """
-    file = _there(path)
-    try:
-        table = pd.read_csv(file)
-    except (ValueError, OSError) as problem:
-        raise InputError(f"{path} cannot be read as CSV: {problem}") from None
-    column = label if label is not None else "y" if "y" in table else None
+    table, _ = read_table(_there(path))
+    column = label if label is not None else USUAL if USUAL in table else None
     y = None
     if column is not None:
         y = table.pop(check_name(f"column of {path}", column, map(str, table.columns)))
@@ -81,26 +76,7 @@ def read_csv(path: str, label: object = None) -> tuple[np.ndarray, np.ndarray | 
     for name in table:
         if not pd.api.types.is_numeric_dtype(table[name]):
             raise InputError(f"{path}: column {name} is not numeric; make categories one-hot")
-    return table.to_numpy(dtype=np.float64), None if y is None else y.to_numpy()
-
-
-def read_npz(path: str) -> tuple[Any, ...]:
-    """Arrays x, and y, x_test, y_test where they are there; no pickled objects."""
-    arrays = {k: v for k, v in arrays_in(_there(path)).items() if k in ARRAYS}
-    if "x" not in arrays:
-        raise InputError(f"{path} has no array x; save it with numpy.savez(path, x=..., y=...)")
-    if "x_test" in arrays:
-        return tuple(arrays.get(name) for name in ARRAYS)
-    return arrays["x"], arrays.get("y")
-
-
-def arrays_in(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of an npz file; :class:`InputError` for anything else, pickles among it."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
-    except (ValueError, TypeError, OSError, EOFError, BadZipFile, zlib.error) as problem:
-        raise InputError(f"{path} cannot be read as npz: {problem}") from None
+    return table.astype(np.float64), None if y is None else y.to_numpy()
 
 
 def drawn(number: int, config: Mapping[str, Any]) -> tuple[Any, ...]:

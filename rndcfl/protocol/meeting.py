@@ -147,5 +147,7 @@ class Meeting:
             self.sums[client] = sums
         if not self.progress.about:
             self.progress.about |= {k: about[k] for k in ("kind", "shape", "n_classes")}
+        if not self.progress.about.get("columns"):
+            self.progress.about["columns"] = about.get("columns", "")
         self.nodes[client] = node
         return about

@@ -6,6 +6,7 @@ that a run among sites gives the federations and the models of a simulation.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,13 +15,15 @@ import numpy as np
 import torch
 
 from rndcfl.clients import Client, Clients, hold_out
-from rndcfl.common.errors import WireError
+from rndcfl.common.errors import InputError, WireError
 from rndcfl.common.ledger import Ledger
 from rndcfl.common.seeding import numpy_rng
 from rndcfl.data.tables import Scale, as_table, sums
 from rndcfl.engine.inputs import readable
 from rndcfl.engine.local import State, copy_state, evaluate, train_locally
 from rndcfl.engine.networks import build_model, device
+from rndcfl.given import check_parts, together
+from rndcfl.given.arrays import as_array
 from rndcfl.novelty import fit, report
 from rndcfl.predictors import RND, embed, frozen_target, squared_errors, used_samples
 from rndcfl.protocol import loaders
@@ -46,9 +49,9 @@ class Site:
 
     def hello(self, asked: Letter) -> Letter:
         """Its number and the kind of its data; of a table also the sums that give a scale."""
-        number, arrays = self._arrays()
-        table = _is_table(arrays[0])
-        own = Clients.from_arrays([tuple(_filled(arrays, None) if table else arrays)])
+        number, arrays, kind = self._arrays()
+        table = kind == "table"
+        own = _client(number, _filled(arrays, None) if table else arrays, kind)
         about = dict(
             number=number,
             samples=len(own[0]),
@@ -56,8 +59,11 @@ class Site:
             shape=list(own.input_shape),
             kind=own.kind,
             labels=own[0].y is not None,
+            columns=_fingerprint(arrays[0]),
         )
-        return Letter(about, {"sums": sums(as_table(number, arrays[0]))} if table else {})
+        return Letter(
+            about, {"sums": sums(as_table(f"client {number}", arrays[0]))} if table else {}
+        )
 
     def predictor(self, asked: Letter) -> Letter:
         """A predictor trained on the site's data (Algorithm 1, line 1)."""
@@ -71,7 +77,7 @@ class Site:
         """The report of its held-out samples, scored with the predictors of all sites (Eq. 8)."""
         number, client, rnd, seed = self._of_discovery(asked)
         peers = np.array(config_of(asked)["peers"], dtype=np.int64)
-        shape = readable(client.x[:1], seed).shape[1:]
+        shape = readable(client.x[:1], seed, rnd.max_side).shape[1:]
         bank = unpack(array_of(asked, "bank"), shape, rnd)
         used = used_samples(client, number, rnd, seed)
         x = used[len(used) - rnd.n_scored(len(used)) :]  # what has not trained its predictor
@@ -102,18 +108,23 @@ class Site:
         number, client = self._client(asked)
         return number, client, rnd_of(config["rnd"]), int(config["seed"])
 
-    def _arrays(self) -> tuple[int, list[Any]]:
+    def _arrays(self) -> tuple[int, list[Any], str | None]:
+        """Its number, its data, and their kind where it is declared or they are a table."""
         number = loaders.number_of(self.node)
-        return number, list(loaders.load(number, self.node, self.run))
+        arrays = list(loaders.load(number, self.node, self.run))
+        kind = self.node.get("kind", self.run.get("kind") if "partition-id" in self.node else None)
+        if kind is None and len(np.shape(arrays[0])) == 2:
+            kind = "table"
+        return number, arrays, kind
 
     def _client(self, asked: Letter) -> tuple[int, Client]:
         """The site's number and data, tables in the agreed scale, some samples held out."""
         seed = int(config_of(asked)["run_seed"])
-        number, arrays = self._arrays()
-        if _is_table(arrays[0]):
+        number, arrays, kind = self._arrays()
+        if kind == "table":
             mean, sd, marked = array_of(asked, "scale")
             arrays = _filled(arrays, Scale(mean, sd, np.flatnonzero(marked)))
-        client = Clients.from_arrays([tuple(arrays)])[0]
+        client = _client(number, arrays, kind)[0]
         return number, client if client.y is None else hold_out(client, number, seed=seed)
 
     def _model(self, asked: Letter, client: Client) -> tuple[torch.nn.Module, State, Config]:
@@ -132,16 +143,34 @@ class Site:
         return network, state_of(self.kept, like=initial), config
 
 
-def _is_table(x: Any) -> bool:
-    x = np.asarray(x)
-    return x.ndim == 2 and not np.issubdtype(x.dtype, np.integer)
+def _client(number: int, arrays: list[Any], kind: str | None) -> Clients:
+    """The site alone. Its labels are numbers from 0 that mean the same at all sites."""
+    check_parts(f"client {number}", arrays)
+    classes = [_largest(number, y) for y in arrays[1::2] if y is not None]
+    if kind == "text":  # its labels are numbers of characters already
+        classes = []
+    known = range(max(classes) + 1) if classes else None
+    return Clients.of(together([tuple(arrays)], kind=kind, classes=known))
+
+
+def _largest(number: int, y: Any) -> int:
+    labels = as_array(f"client {number}: y", y)
+    if labels.dtype.kind not in "ui" or labels.size == 0 or labels.min() < 0:
+        raise InputError(f"client {number}: labels must be whole numbers from 0, as at all sites")
+    return int(labels.max())
+
+
+def _fingerprint(x: Any) -> str:
+    """Of a table's column names in their order, empty where they have none."""
+    names = "\n".join(map(str, getattr(x, "columns", ())))
+    return hashlib.sha256(names.encode()).hexdigest()[:16] if names else ""
 
 
 def _filled(arrays: list[Any], scale: Scale | None) -> list[Any]:
     """Its tables without gaps, by `scale` or as they are."""
     filled = list(arrays)
     for k in range(0, len(filled), 2):
-        table = as_table(0, filled[k])
+        table = as_table("this site", filled[k])
         filled[k] = np.nan_to_num(table) if scale is None else scale.fill(table)
     return filled
 

@@ -14,16 +14,17 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from rndcfl.clients import Client
-from rndcfl.common.errors import InputError, check_name, check_number
+from rndcfl.common.errors import InputError, check_name, check_number, notice
 from rndcfl.common.ledger import SEED_BYTES, Ledger, Stopwatch
+from rndcfl.common.progress import progress
 from rndcfl.criteria.calibrated import Calibrated
 from rndcfl.discovery import BY
 from rndcfl.engine.inputs import check_characters
 from rndcfl.engine.networks import multiply_adds
 from rndcfl.features import OF_TRAINING, Features
+from rndcfl.given.hints import left_alone
 from rndcfl.novelty import MAX_PROFILE, Held, exchange, fit, profile_peers, report
 from rndcfl.predictors import RND, Predictors, embed, frozen_target, squared_errors, used_samples
 from rndcfl.reports import NOTHING, Report, Reports
@@ -130,11 +131,11 @@ def discover_at_scale(
     criterion, ledger = Calibrated(alpha, min_effect), Ledger()
     profile = _profile(by, landmarks, rnd, budget)
     check_number("seed", seed, 0, whole=True)
-    _check(clients, criterion, profile)
+    few = _check(clients, criterion, profile)
     reports = exchange(clients, profile, seed, ledger)
-    watch = Stopwatch()
+    enough, watch = np.setdiff1d(np.arange(len(clients)), few), Stopwatch()
     with watch.running():
-        labels = group_reports(reports, criterion)
+        labels = _with_alone(group_reports(reports[enough], criterion), enough, len(clients))
     ledger.add("discovery/grouping", SERVER, seconds=watch.seconds)
     return ScaleDiscovery(labels, reports.peers[reports.peers >= 0], reports, criterion, ledger)
 
@@ -184,7 +185,7 @@ class Landmarks:
         m, shape = len(kept), tuple(next(iter(kept.values()))[0].shape[1:])
         target = frozen_target(shape, self.rnd, seed)
         costs = multiply_adds(target, shape), m * multiply_adds(predictors.network, shape)
-        for i in tqdm(range(len(clients)), desc="clients", leave=False, delay=2):
+        for i in progress(range(len(clients)), "clients"):
             watch, mine = Stopwatch(), i in kept
             with watch.running():
                 if mine:
@@ -221,15 +222,34 @@ def _profile(
     return Features(rnd) if by == "features" else Landmarks(rnd, landmarks)
 
 
-def _check(clients: Sequence[Client], criterion: Calibrated, profile: Landmarks | Features) -> None:
+def _with_alone(labels: np.ndarray, who: np.ndarray, n: int) -> np.ndarray:
+    """Federations of the clients `who` among `n`; the others are each on their own."""
+    if len(who) == n:
+        return labels
+    every = labels.max() + 1 + np.arange(n)
+    every[who] = labels
+    _, first, number = np.unique(every, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[number]
+
+
+def _check(
+    clients: Sequence[Client], criterion: Calibrated, profile: Landmarks | Features
+) -> list[int]:
+    """Raise unless they can be compared; return who has too few samples, and is left alone."""
     if not profile.held_out:
         raise InputError("landmarks score on held-out samples; take train_share < 1")
     if not len(clients):
         raise InputError("no clients given")
-    shape = clients[0].x.shape[1:]
+    shape, few = clients[0].x.shape[1:], []
     for i, client in enumerate(clients):
         if client.kind == "text":
             check_characters(i, client.x)
         if client.x.shape[1:] != shape:
             raise InputError(f"client {i} has samples of shape {client.x.shape[1:]}, not {shape}")
-        criterion.check_samples(i, len(client), profile)
+        if profile.scored(len(client)) < criterion.least_scored:
+            few.append(i)
+    if len(few) == len(clients):
+        criterion.check_samples(0, len(clients[0]), profile)
+    if few:
+        notice([left_alone([f"client {i}" for i in few])])
+    return few

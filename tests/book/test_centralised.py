@@ -58,7 +58,7 @@ def test_images_are_compared_pixel_by_pixel(stripe_clients):
 
 
 def test_what_cannot_be_compared_is_refused():
-    text = Clients.from_arrays([(np.zeros((9, 4), dtype=np.int64), None)] * 2)
+    text = Clients.from_arrays([(np.zeros((9, 4), dtype=np.int64), None)] * 2, kind="text")
     with pytest.raises(InputError, match="not for text"):
         centralised_labels(text, mmd_p)
     with pytest.raises(InputError, match="client 0 has 3 samples"):

@@ -65,7 +65,7 @@ def writers(texts, dataset="sms", groups=None):
     """A client for each list of windows."""
     code = ALPHABET.index
     x = [np.array([[code(c) for c in window] for window in own]) for own in texts]
-    clients = Clients.from_arrays([(own, own) for own in x], groups, dataset)
+    clients = Clients.from_arrays([(own, own) for own in x], groups, dataset, kind="text")
     return replace(
         clients, members=tuple(replace(c, name=f"en{i:03}") for i, c in enumerate(clients))
     )

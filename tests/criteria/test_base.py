@@ -44,7 +44,7 @@ def test_every_criterion_leaves_alone_who_sends_what_cannot_be(reports, criterio
     given.novelty[~np.eye(4, dtype=bool)] += np.random.default_rng(0).random(12) / 9
     getattr(given, part)[1] = np.nan
     found = criterion.judge(given, Ledger())
-    assert list(found.refused) == [1] and "refused [1]" in repr(found)
+    assert list(found.refused) == [1] and "left alone [1]" in repr(found)
     assert found.labels[1] not in np.delete(found.labels, 1)
     assert len(found.explain()) == 4
 

@@ -108,6 +108,8 @@ def test_unusable_arguments(clients, params, message):
 
 
 def test_words_span_no_subspace():
-    words = Clients.from_arrays([(np.zeros((4, 3), dtype=int), np.zeros(4, dtype=int))])
+    words = Clients.from_arrays(
+        [(np.zeros((4, 3), dtype=int), np.zeros(4, dtype=int))], kind="text"
+    )
     with pytest.raises(InputError, match="pacfl needs numbers"):
         PACFL().check(words)
