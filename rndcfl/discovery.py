@@ -17,7 +17,7 @@ from rndcfl.common.errors import InputError, check_name, check_number, notice
 from rndcfl.common.ledger import Ledger
 from rndcfl.criteria import Calibrated, Criterion
 from rndcfl.criteria.named import JUDGED, named
-from rndcfl.engine.inputs import check_characters, read_shape, smaller
+from rndcfl.engine.inputs import averaged, check_characters
 from rndcfl.features import OF_TRAINING, Features
 from rndcfl.federations import Discovery
 from rndcfl.given.hints import left_alone
@@ -215,14 +215,8 @@ class Discoverer:
         if few:
             said.append(left_alone([f"client {clients.names[i]} ({len(clients[i])})" for i in few]))
         own = getattr(self.profile, "network", None) is not None
-        shape = read_shape(clients.input_shape, clients.kind)
-        small = smaller(shape, self.rnd.max_side)
-        if small != shape and not own:
-            before, after = (" x ".join(map(str, s)) for s in (shape, small))
-            said.append(
-                f"{clients.kind} of {before} are averaged to {after} before they are compared; "
-                "max_side= sets another size"
-            )
+        if not own:
+            said += averaged(clients.input_shape, clients.kind, self.rnd.max_side)
         return said
 
 

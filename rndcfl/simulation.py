@@ -57,7 +57,8 @@ def simulate(
     method : one of :data:`rndcfl.METHODS`.
     rounds : communication rounds.
     model : ``"mlp"`` (default, one hidden layer of 200), ``"cnn"``, ``"resnet18"`` (CIFAR stem),
-        ``"resnet18_imagenet"``, ``"gru"`` (default for text, the next character), or a factory
+        ``"resnet18_imagenet"``, ``"conv1d"`` (for series), ``"gru"`` (default for text, the next
+        character), or a factory
         ``(shape, n_classes) -> torch.nn.Module``.
     seed : everything random derives from it.
     lr, local_epochs, local_steps, batch_size : local SGD, see

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rndcfl.common.errors import InputError, check_name
-from rndcfl.data import cifar, digits, heart_disease, idx, texts
+from rndcfl.data import cifar, digits, heart_disease, idx, texts, waves
 from rndcfl.data.dataset import Dataset, Origin, Source, images
 from rndcfl.data.files import DATA_VARIABLE
 
@@ -33,6 +33,14 @@ _SOURCES = (
         citation=idx.FASHION_CITATION,
         read=lambda root: images(idx.bundled()),
         files=lambda root: idx.bundled_files(),
+    ),
+    Source(
+        name="waves",
+        title=waves.TITLE,
+        licence=waves.LICENCE,
+        citation=waves.CITATION,
+        read=waves.read,
+        files=lambda root: [],
     ),
     Source(
         name="mnist",
@@ -99,7 +107,8 @@ def load_dataset(name: str = BUNDLED, root: str | Path | None = None) -> Dataset
 
     Parameters
     ----------
-    name : one of :data:`DATASETS`; the bundled ``"fashion-mnist-mini"`` needs no files.
+    name : one of :data:`DATASETS`; the bundled ``"fashion-mnist-mini"`` (images) and ``"waves"``
+        (series) need no files.
     root : folder that holds ``mnist/``, ``heart-disease/`` and so on; default ``$RNDCFL_DATA``.
 
     Returns
@@ -116,7 +125,7 @@ def load_dataset(name: str = BUNDLED, root: str | Path | None = None) -> Dataset
     check_name("dataset", name, DATASETS)
     given, source = (root, "root") if root else (os.environ.get(DATA_VARIABLE), DATA_VARIABLE)
     root = str(given or "")
-    if root and name != BUNDLED and not Path(root).is_dir():
+    if root and name not in (BUNDLED, "waves") and not Path(root).is_dir():
         raise InputError(f"data folder {root!r} does not exist ({source}); give another or none")
     return _load(name, root)
 

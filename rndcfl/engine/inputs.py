@@ -83,6 +83,19 @@ def smaller(shape: tuple[int, ...], side: int | None) -> tuple[int, ...]:
     return (shape[0], *(max(1, round(length * most / longest)) for length in shape[1:]))
 
 
+def averaged(shape: tuple[int, ...], kind: str, side: int | None) -> list[str]:
+    """The line that says what :func:`readable` averages down, or none."""
+    before = read_shape(shape, kind)
+    after = smaller(before, side)
+    if after == before:
+        return []
+    sizes = [" x ".join(map(str, size)) for size in (before, after)]
+    return [
+        f"{kind} of {sizes[0]} are averaged to {sizes[1]} before they are compared; max_side= sets "
+        "another size"
+    ]
+
+
 def readable(x: np.ndarray, seed: int, side: int | None = None) -> np.ndarray:
     """Inputs as target and predictors read them.
 

@@ -104,6 +104,23 @@ def cnn(shape: Shape, n_classes: int) -> nn.Module:
     )
 
 
+def conv1d(shape: Shape, n_classes: int) -> nn.Module:
+    """For series: two convolutions over time of stride 2 (16 and 32 channels), a layer of 64."""
+    if len(shape) != 2:
+        raise InputError(f"model 'conv1d' needs series (C, T), got samples of shape {shape}")
+    return nn.Sequential(
+        nn.Conv1d(shape[0], 16, 5, stride=2, padding=2),
+        nn.ReLU(),
+        nn.Conv1d(16, 32, 5, stride=2, padding=2),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool1d(4),
+        nn.Flatten(),
+        nn.Linear(128, 64),
+        nn.ReLU(),
+        nn.Linear(64, n_classes),
+    )
+
+
 class _GRU(nn.Module):
     """Characters [n, length] -> logits of the next one at each place [n, length, classes]."""
 
@@ -174,6 +191,7 @@ def resnet18_imagenet(shape: Shape, n_classes: int) -> nn.Module:
 MODELS: dict[str, ModelFactory] = {
     "mlp": mlp,
     "cnn": cnn,
+    "conv1d": conv1d,
     "gru": gru,
     "resnet18": resnet18,
     "resnet18_imagenet": resnet18_imagenet,

@@ -57,9 +57,7 @@ def discover_over(meeting: Meeting, clients: list[int], r: int) -> Found:
     how, seed = meeting.config.how, discovery_seed(meeting.config.seed, r)
     config: dict[str, Any] = dict(seed=seed, rnd=rnd_config(how.rnd))
     shape = smaller(meeting.progress.read_shape, how.rnd.max_side)
-    read = _reader_of_predictors(
-        architecture(shape, how.rnd), packed_width(shape, how.rnd)
-    )
+    read = _reader_of_predictors(architecture(shape, how.rnd), packed_width(shape, how.rnd))
     predictors = _ask(meeting, PREDICTOR, clients, r, meeting.letter(r, **config), read)
     who = sorted(predictors)
     bank = np.concatenate([predictors[c] for c in who])

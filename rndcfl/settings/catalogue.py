@@ -17,7 +17,7 @@ import numpy as np
 from rndcfl.common.errors import InputError, check_name, check_number
 from rndcfl.common.seeding import numpy_rng
 from rndcfl.data.catalogue import Dataset
-from rndcfl.settings.transforms import Transform, equidistant_patterns, rotate, unchanged
+from rndcfl.settings.transforms import Transform, equidistant_patterns, rotate, turned, unchanged
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,15 @@ class Plan:
     def n_clients(self) -> int:
         """How many clients there are."""
         return len(self.groups)
+
+    def needs(self, setting: str, kind: str) -> None:
+        """Raise :class:`InputError` unless the dataset is of this kind."""
+        held = {2: "table", 3: "series"}.get(self.dataset.x_train.ndim, "images")
+        if held != kind:
+            raise InputError(
+                f"setting {setting!r} is for {kind}, and {self.dataset.name} is of kind {held}; take "
+                "iid, classes, dirichlet or quantity, for series also mounting"
+            )
 
     def rng(self, *key: str | int) -> np.random.Generator:
         """Generator of the setting's own draws, named by `key`."""
@@ -69,6 +78,7 @@ def pattern(plan: Plan, rms: float = 0.15) -> Skew:
     other (the corners of a regular simplex spanned by smoothed Gaussian images made orthonormal),
     each of root mean square `rms` (theirs: 0.15), result clipped to [0, 1].
     """
+    plan.needs("pattern", "images")
     check_number("rms", rms, 0.0)
     shape = plan.dataset.x_train.shape[1:]
     patterns = equidistant_patterns(plan.n_groups, shape, rms, plan.rng("patterns"))
@@ -77,6 +87,7 @@ def pattern(plan: Plan, rms: float = 0.15) -> Skew:
 
 def rotation(plan: Plan, degrees: float | None = None, offset: float = 0.0) -> Skew:
     """Group g's images are turned by ``g * degrees + offset``; default: groups share a turn."""
+    plan.needs("rotation", "images")
     step = 360.0 / plan.n_groups if degrees is None else degrees
     check_number("degrees", step, 0.0, 360.0)
     return Skew(plan.groups, lambda x, y, g, rng: (rotate(x, g * step + offset), y))
@@ -84,6 +95,7 @@ def rotation(plan: Plan, degrees: float | None = None, offset: float = 0.0) -> S
 
 def noise(plan: Plan, sd: float = 0.3) -> Skew:
     """Independent Gaussian noise, from none in group 0 to standard deviation `sd` in the last."""
+    plan.needs("noise", "images")
     check_number("sd", sd, 0.0)
     level = np.linspace(0, sd, plan.n_groups)
     return Skew(
@@ -94,9 +106,19 @@ def noise(plan: Plan, sd: float = 0.3) -> Skew:
 
 def contrast(plan: Plan, lowest: float = 0.25) -> Skew:
     """Pixel values are multiplied by a factor, from 1 in group 0 to `lowest` in the last."""
+    plan.needs("contrast", "images")
     check_number("lowest", lowest, 0.0, 1.0)
     factor = np.linspace(1, lowest, plan.n_groups)
     return Skew(plan.groups, lambda x, y, g, rng: (x * factor[g], y))
+
+
+def mounting(plan: Plan, degrees: float | None = None) -> Skew:
+    """For series: group g wears the sensor turned by ``g * degrees`` about its last axis, so that
+    the first two channels are mixed; default: groups share a turn."""
+    plan.needs("mounting", "series")
+    step = 360.0 / plan.n_groups if degrees is None else degrees
+    check_number("degrees", step, 0.0, 360.0)
+    return Skew(plan.groups, lambda x, y, g, rng: (turned(x, g * step), y))
 
 
 def classes(plan: Plan, strength: float = 1.0) -> Skew:
@@ -171,7 +193,18 @@ def natural(plan: Plan) -> Skew:
 SETTINGS: dict[str, Callable[..., Skew]] = {
     f.__name__: f
     for f in (
-        *(iid, pattern, rotation, noise, contrast, classes, dirichlet, label_swap, quantity),
+        *(
+            iid,
+            pattern,
+            rotation,
+            noise,
+            contrast,
+            classes,
+            dirichlet,
+            label_swap,
+            quantity,
+            mounting,
+        ),
         natural,
     )
 }

@@ -1,4 +1,4 @@
-"""What settings do to images: the authors' equidistant patterns, and rotation."""
+"""What settings do to samples: the authors' equidistant patterns, rotation, and turned axes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 from scipy import ndimage
+
+from rndcfl.common.errors import InputError
 
 Transform = Callable[[np.ndarray, np.ndarray, int, np.random.Generator], tuple[Any, Any]]
 
@@ -44,3 +46,13 @@ def rotate(x: np.ndarray, angle: float) -> np.ndarray:
     if angle % 90 == 0:
         return np.rot90(x, int(angle // 90), axes=(2, 3))
     return ndimage.rotate(x, angle, axes=(2, 3), reshape=False, order=1, mode="constant")
+
+
+def turned(x: np.ndarray, angle: float) -> np.ndarray:
+    """Series [n, C, T] whose first two channels are axes turned by `angle` degrees."""
+    if x.shape[1] < 2:
+        raise InputError("mounting turns two axes; these series have one channel")
+    c, s = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
+    out = x.copy()
+    out[:, 0], out[:, 1] = c * x[:, 0] - s * x[:, 1], s * x[:, 0] + c * x[:, 1]
+    return out

@@ -9,7 +9,7 @@ from rndcfl.settings.catalogue import SETTINGS, Plan, quantity
 from rndcfl.settings.partition import make_clients
 from rndcfl.settings.transforms import equidistant_patterns
 
-NAMES = [name for name in SETTINGS if name != "natural"]
+NAMES = [name for name in SETTINGS if name not in ("natural", "mounting")]  # of images
 PARTS = ("x", "y", "x_test", "y_test")
 
 
