@@ -72,6 +72,8 @@ class Clients(Sequence[Client]):
     dataset, setting : names for tables and captions.
     classes : names of the classes in the order of their numbers, where they are not the numbers.
     columns : names of a table's columns, where they are known.
+    units : mean and standard deviation by which each column was brought to 0 and 1, [2, d], or
+        None.
     unlabelled : why there are no labels although some were given, or empty.
     notices : what was said of the data when they were read.
     """
@@ -82,6 +84,7 @@ class Clients(Sequence[Client]):
     setting: str = "natural"
     classes: tuple[Any, ...] = ()
     columns: tuple[str, ...] = ()
+    units: np.ndarray | None = None
     unlabelled: str = ""
     notices: tuple[str, ...] = ()
 
@@ -198,6 +201,7 @@ class Clients(Sequence[Client]):
             dataset,
             classes=data.classes,
             columns=data.columns,
+            units=data.units,
             unlabelled=data.unlabelled,
             notices=tuple(data.said),
         )

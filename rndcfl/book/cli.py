@@ -11,7 +11,7 @@ from tqdm import tqdm
 from rndcfl import __version__
 from rndcfl.book.bench.cli import bench
 from rndcfl.book.course.cli import course
-from rndcfl.book.discover_command import discover
+from rndcfl.book.finding.cli import discover
 from rndcfl.book.flower_command import flower
 from rndcfl.book.run.parameters import PROFILES
 from rndcfl.book.site.cli import html

@@ -5,31 +5,28 @@ Nothing is imported for them: an object is read by what it can do.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import torch
-from torch.utils.data import (
-    DataLoader,
-    IterableDataset,
-    RandomSampler,
-    SequentialSampler,
-    Subset,
-    SubsetRandomSampler,
-    TensorDataset,
-)
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset
 
 from rndcfl.clients import Clients
 from rndcfl.common.errors import InputError
 from rndcfl.common.progress import progress
 from rndcfl.common.seeding import torch_seeded
-from rndcfl.data.hugging_face import as_frame, is_hugging_face, is_table, of_columns
-from rndcfl.data.samples import input_column, label_column, stack
+from rndcfl.data.hugging_face import as_frame, is_hugging_face, is_table, is_transformed, of_columns
+from rndcfl.data.loaders import unwrapped
+from rndcfl.data.samples import input_column, inputs_of, label_column, labels_of, named
 from rndcfl.data.tables import from_tables
 from rndcfl.given import called, listed
-from rndcfl.given.arrays import as_array
+from rndcfl.given.arrays import one_line, reading
 
 MOST = 1_000_000  # samples read of a dataset that does not say how many it has
+BYTES = 2**32  # that they take at most
+ARRAYS = (np.ndarray, torch.Tensor, pd.DataFrame, pd.Series)
 
 
 def from_datasets(
@@ -73,9 +70,13 @@ def from_datasets(
     >>> from_datasets({"ours": ours, "theirs": ours}).n_classes
     3
     """
+    _check_several(datasets)
     names, rows = listed(datasets)
     who = called(names)
-    pairs = [_train_and_test(row) for row in rows]
+    pairs = [
+        [unwrapped(w, part) for part in _train_and_test(w, row)]
+        for w, row in zip(who, rows, strict=True)
+    ]
     if x is None and all(is_table(part) for pair in pairs for part in pair):
         tables = [
             tuple(v for part in pair for v in as_frame(w, part, y))
@@ -93,48 +94,59 @@ def read_dataset(
     who: str, given: Any, x: str | None = None, y: str | None = None
 ) -> tuple[Any, Any]:
     """All inputs and labels of a dataset object; None where there are no labels."""
-    if isinstance(given, DataLoader):
-        return _of_loader(who, given, x, y)
-    if isinstance(given, TensorDataset):
+    given = unwrapped(who, given)
+    if _is_plain(given):
         return _of_tensors(who, given.tensors)
-    if isinstance(given, Subset) and isinstance(given.dataset, TensorDataset):
-        picked = torch.as_tensor(list(given.indices), dtype=torch.long)
-        return _of_tensors(who, tuple(t[picked] for t in given.dataset.tensors))
-    if is_hugging_face(given) and given.format.get("type") != "custom":
+    if type(given) is Subset and _is_plain(given.dataset):
+        whole: Any = given.dataset
+        with reading(f"{who}: its subset"):
+            picked = torch.as_tensor(list(map(int, given.indices)), dtype=torch.long)
+            return _of_tensors(who, tuple(t[picked] for t in whole.tensors))
+    if is_hugging_face(given) and not is_transformed(given):
         return of_columns(who, given, x, y)
     return _stacked(who, _samples(who, given), x, y)
 
 
-def _train_and_test(row: Any) -> tuple[Any, ...]:
-    if isinstance(row, Mapping) and "train" in row:
+def _check_several(datasets: Any) -> None:
+    """Raise for a single dataset, whose samples would be taken for clients."""
+    if isinstance(datasets, Dataset | DataLoader) or is_hugging_face(datasets):
+        raise InputError("clients are a list with one dataset for each, got a single dataset")
+    if isinstance(datasets, Mapping) and {"train", "test"} <= set(datasets):
+        raise InputError(
+            "train and test are parts of one client, got no client around them; give a list with "
+            "{'train': ..., 'test': ...} for each"
+        )
+
+
+def _train_and_test(who: str, row: Any) -> tuple[Any, ...]:
+    if isinstance(row, pd.DataFrame):
+        raise InputError(f"{who} is a DataFrame; from_tables reads tables")
+    if isinstance(row, Mapping):
+        if "train" not in row:
+            raise InputError(
+                f"{who} is a dictionary with keys {named(list(row))}; give a dataset, or one with "
+                "keys train and test"
+            )
         return (row["train"], row["test"]) if "test" in row else (row["train"],)
-    return tuple(row) if isinstance(row, tuple | list) and len(row) == 2 else (row,)
+    pair = isinstance(row, tuple) or (isinstance(row, list) and len(row) == 2)
+    if pair and any(isinstance(part, ARRAYS) for part in row):
+        raise InputError(f"{who} holds arrays; from_arrays reads (x, y)")
+    return tuple(row) if pair and len(row) == 2 else (row,)
 
 
 def _named(names: list[str], parts: list[Any]) -> Any:
     return dict(zip(names, parts, strict=True)) if any(names) else parts
 
 
+def _is_plain(given: Any) -> bool:
+    """Whether a dataset is nothing but its tensors."""
+    return isinstance(given, TensorDataset) and type(given).__getitem__ is TensorDataset.__getitem__
+
+
 def _of_tensors(who: str, tensors: tuple[torch.Tensor, ...]) -> tuple[Any, Any]:
     if not tensors:
         raise InputError(f"{who} holds no tensors")
     return tensors[0], tensors[1] if len(tensors) > 1 else None
-
-
-def _of_loader(who: str, loader: Any, x: str | None, y: str | None) -> tuple[Any, Any]:
-    """What a loader goes through, in the order of the dataset where its sampler only shuffles."""
-    sampler, data = loader.sampler, loader.dataset
-    if isinstance(data, IterableDataset):
-        return read_dataset(who, data, x, y)
-    if isinstance(sampler, SubsetRandomSampler):
-        return read_dataset(who, Subset(data, sorted(map(int, sampler.indices))), x, y)
-    if isinstance(sampler, SequentialSampler) or (
-        isinstance(sampler, RandomSampler) and not sampler.replacement
-    ):
-        return read_dataset(who, data, x, y)
-    with torch_seeded(0, "loader"):
-        picked = list(map(int, sampler))
-    return read_dataset(who, Subset(data, picked), x, y)
 
 
 def _samples(who: str, given: Any) -> list[Any]:
@@ -144,25 +156,44 @@ def _samples(who: str, given: Any) -> list[Any]:
             f"{who} is {type(given).__name__}, no dataset; give a PyTorch or Hugging Face dataset"
         )
     found: list[Any] = []
+    most = None
     with torch_seeded(0, "transforms"):
         try:
-            if hasattr(given, "__len__") and hasattr(given, "__getitem__"):
-                every: Iterable[Any] = (given[k] for k in range(len(given)))
-                total = len(given)
-            else:
-                every, total = iter(given), None
-            for sample in progress(every, "samples", total):
+            total = _length(given)
+            for sample in progress(_every(given, total), "samples", total):
                 found.append(sample)
-                if len(found) > MOST:
+                if total is None and most is None:
+                    most = min(MOST, max(1, BYTES // max(1, _bytes(sample))))
+                if most is not None and len(found) > most:
                     break
         except Exception as problem:  # whatever the dataset's own code raises
-            reason = f"{type(problem).__name__}: {problem}".splitlines()[0]
+            reason = one_line(f"{type(problem).__name__}: {problem}")
             raise InputError(f"{who}: sample {len(found)} cannot be read: {reason}") from problem
-    if len(found) > MOST:
-        raise InputError(f"{who} has no end after {MOST:,} samples; give a Subset of it")
+    if most is not None and len(found) > most:
+        raise InputError(f"{who} has no end after {most:,} samples; give a Subset of it")
     if not found:
         raise InputError(f"{who} has no samples in x; leave it out or give it data")
     return found
+
+
+def _length(given: Any) -> int | None:
+    """How many samples it has, or None where it does not say, or can only be gone through."""
+    if isinstance(given, IterableDataset) or not hasattr(given, "__getitem__"):
+        return None
+    return len(given) if hasattr(given, "__len__") else None
+
+
+def _every(given: Any, total: int | None) -> Iterator[Any]:
+    return iter(given) if total is None else (given[k] for k in range(total))
+
+
+def _bytes(sample: Any) -> int:
+    """Roughly what a sample takes of memory."""
+    if isinstance(sample, Mapping):
+        return sum(map(_bytes, sample.values()))
+    if isinstance(sample, tuple | list):
+        return sum(map(_bytes, sample))
+    return int(getattr(sample, "nbytes", 64))
 
 
 def _stacked(who: str, samples: list[Any], x: str | None, y: str | None) -> tuple[Any, Any]:
@@ -175,20 +206,14 @@ def _stacked(who: str, samples: list[Any], x: str | None, y: str | None) -> tupl
         try:
             xs = [sample[inputs] for sample in samples]
             ys = None if label is None else [sample[label] for sample in samples]
-        except (KeyError, TypeError):
+        except (KeyError, TypeError, IndexError):
             raise InputError(f"{who}: not every sample has {inputs} and {label}") from None
     elif isinstance(first, tuple | list) and len(first) >= 2:
         if any(not isinstance(s, tuple | list) or len(s) < 2 for s in samples):
             raise InputError(f"{who}: not every sample is a pair (x, y)")
         xs, ys = [s[0] for s in samples], [s[1] for s in samples]
     elif isinstance(first, tuple | list) and len(first) == 1:
-        xs, ys = [s[0] if isinstance(s, tuple | list) else s for s in samples], None
+        xs, ys = [s[0] if isinstance(s, tuple | list) and s else s for s in samples], None
     else:
         xs, ys = samples, None
-    labels = None if ys is None else stack(who, [_one_label(who, v) for v in ys], "y")
-    return stack(who, [as_array(f"{who}: x", value) for value in xs]), labels
-
-
-def _one_label(who: str, value: Any) -> Any:
-    found = as_array(f"{who}: y", value)
-    return found.item() if found.size == 1 else found
+    return inputs_of(who, xs), None if ys is None else labels_of(who, ys)

@@ -5,16 +5,23 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from rndcfl.common.errors import InputError
+from rndcfl.given.arrays import reading
 
-DELIMITERS = ",;\t|"
+DELIMITERS = "\t;|,"  # commas last: they may be decimal
 ENCODINGS = ("utf-8-sig", "cp1252", "latin-1")
 MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "none", "-", ".")
 LINES = 50  # at the top of a file, that show its dialect
+CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f]")  # characters that no text has
+EUROPEAN = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+)?(,\d+)?([eE][+-]?\d+)?")
+AMERICAN = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d*)?")
 
 
 def read_csv(path: Path, missing: tuple[str, ...] = MISSING) -> tuple[pd.DataFrame, list[str]]:
@@ -33,105 +40,156 @@ def read_csv(path: Path, missing: tuple[str, ...] = MISSING) -> tuple[pd.DataFra
         For a file that is empty, no text, or whose lines have different numbers of columns.
     """
     text = _text(path)
-    lines = [line for line in text.splitlines()[:LINES] if line.strip()]
-    if not lines:
+    with reading(f"{path} is no CSV: it"):
+        rows, delimiter = _rows(text)
+    if not rows:
         raise InputError(f"{path} is empty")
-    delimiter = _delimiter(lines)
-    rows = list(csv.reader(lines, delimiter=delimiter, skipinitialspace=True))
-    bare = _is_data(rows, missing)
-    decimal = "," if delimiter != "," and _decimal_commas(rows) else "."
-    try:
-        table = pd.read_csv(
-            io.StringIO(text),
-            sep=delimiter,
-            header=None,
-            skiprows=0,
-            dtype=str,
-            keep_default_na=False,
-            na_values=list(missing),
-            skipinitialspace=True,
-            index_col=False,
-        )
-    except (ValueError, pd.errors.ParserError, csv.Error) as problem:
-        reason = " ".join(str(problem).split())
-        raise InputError(f"{path} cannot be read as CSV: {reason}") from None
-    said = []
-    if bare:
-        table.columns = [str(k) for k in range(table.shape[1])]
+    said, first = [], rows[0][1]
+    if _is_data([row for _, row in rows[:LINES]], missing):
+        header = list(map(str, range(len(first))))
         said.append(f"{path.name} has no header line; its columns are called 0, 1, ...")
     else:
-        header = [str(name).strip() for name in rows[0]]
-        header += [f"column {k}" for k in range(len(header), table.shape[1])]
-        header = ["" if name == "nan" else name for name in header]
-        table = table.iloc[1:].reset_index(drop=True)
-        table.columns = header[: table.shape[1]]
-    table = table.apply(_typed, decimal=decimal)
-    if table.shape[1] > 1 and table.columns[0] == "" and _counts(table.iloc[:, 0]):
+        header, rows = first, rows[1:]
+        if not rows:
+            raise InputError(f"{path} has a header and no rows")
+        if all(len(row) == len(first) + 1 for _, row in rows):
+            ends = all(not row[-1] for _, row in rows)  # with a delimiter, or begins with a name
+            header = [*header, ""] if ends else ["", *header]
+    for number, row in rows:
+        if len(row) != len(header):
+            raise InputError(
+                f"{path} cannot be read as CSV: line {number} has {len(row)} columns, the first "
+                f"{len(header)}; each line must have the same"
+            )
+    words = [[None if v in missing else v for v in column] for column in _turned(rows)]
+    shown = [k for k, name in enumerate(header) if name or any(words[k])]
+    columns = [pd.Series(words[k], dtype=object) for k in shown]
+    columns = _typed(columns, commas=delimiter != ",")
+    names = [header[k] or f"unnamed {k}" for k in shown]
+    if len(names) > 1 and names[0] in ("unnamed 0", "Unnamed: 0") and _counts(columns[0]):
         said.append(
             f"{path.name}: its first column has no name and numbers the rows; it is left out"
         )
-        table = table.iloc[:, 1:]
-    if not len(table):
-        raise InputError(f"{path} has a header and no rows")
-    return table, said
+        names, columns = names[1:], columns[1:]
+    return pd.concat(columns, axis=1).set_axis(names, axis=1), said
 
 
 def _text(path: Path) -> str:
-    try:
+    with reading(str(path)):
         raw = path.read_bytes()
         if raw[:2] == b"\x1f\x8b":
             raw = gzip.decompress(raw)
-    except (OSError, EOFError, ValueError) as problem:
-        raise InputError(f"{path} cannot be read: {problem}") from None
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return raw.decode("utf-16", errors="replace")
-    if b"\0" in raw:
-        raise InputError(f"{path} cannot be read as CSV: it is no text")
-    for encoding in ENCODINGS:
+    text = None
+    for encoding in ("utf-16",) if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else ENCODINGS:
         try:
-            return raw.decode(encoding)
+            text = raw.decode(encoding).rstrip("\x1a")
+            break
         except UnicodeDecodeError:
             continue
-    raise InputError(f"{path} cannot be read as CSV: unknown encoding")
+    if text is None or CONTROL.search(text):
+        raise InputError(f"{path} cannot be read as CSV: it is no text")
+    return text
 
 
-def _delimiter(lines: list[str]) -> str:
-    """The one that cuts most lines into the same number of parts, the more the better."""
+def _rows(text: str) -> tuple[list[tuple[int, list[str]]], str]:
+    """Lines that hold anything, each with its number, cut into cells; and the delimiter."""
+    delimiter = _delimiter(text)
+    try:
+        rows = _cut(text, delimiter, strict=True)
+    except csv.Error as problem:
+        if "unexpected end" in str(problem):
+            raise InputError("a quotation mark is never closed") from None
+        rows = _cut(text, delimiter)
+    blanks = [(number, row[0].split()) for number, row in rows if len(row) == 1]
+    widths = {len(row) for _, row in blanks}
+    if len(blanks) == len(rows) > 1 and len(widths) == 1 and max(widths) > 1:
+        last = blanks[-1][1]
+        if sum(map(_is_number, last)) > len(last) / 2:  # columns set apart by blanks
+            return blanks, " "
+    return rows, delimiter
 
-    def parts(delimiter: str) -> tuple[int, int]:
-        cut = [len(row) for row in csv.reader(lines, delimiter=delimiter)]
-        common = max(set(cut), key=cut.count)
-        return (cut.count(common) if common > 1 else 0), common
 
-    best = max(DELIMITERS, key=parts)
-    return best if parts(best)[0] else ","
+def _cut(text: str, delimiter: str, strict: bool = False, most: int | None = None) -> list:
+    lines = csv.reader(
+        io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=strict
+    )
+    every = ((lines.line_num, [cell.strip() for cell in row]) for row in lines)
+    return list(islice((row for row in every if any(row[1])), most))
+
+
+def _delimiter(text: str) -> str:
+    """The first that cuts all lines into the same number of cells, else the one that cuts most."""
+
+    def cut(delimiter: str) -> tuple[bool, int]:
+        widths = [len(row) for _, row in _cut(text, delimiter, most=LINES)]
+        common = max(set(widths), key=widths.count, default=1)
+        return common > 1 and len(set(widths)) == 1, widths.count(common) if common > 1 else 0
+
+    best = max(DELIMITERS, key=cut)
+    return best if cut(best)[1] else ","
 
 
 def _is_data(rows: list[list[str]], missing: tuple[str, ...]) -> bool:
-    """Whether the first line holds numbers already."""
-    there = [cell.strip() for cell in rows[0] if cell.strip() not in missing]
-    return bool(there) and all(_is_number(cell.replace(",", ".")) for cell in there)
-
-
-def _decimal_commas(rows: list[list[str]]) -> bool:
-    cells = [cell for row in rows[1:] for cell in row if "," in cell]
-    return bool(cells) and all(_is_number(cell.replace(",", ".", 1)) for cell in cells)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
+    """Whether the first line holds numbers already, and no word above numbers."""
+    first, body = rows[0], rows[1:]
+    if not any(map(_is_number, first)):
         return False
+    for k, cell in enumerate(first):
+        below = [row[k] for row in body if k < len(row) and row[k] not in missing]
+        if cell not in missing and not _is_number(cell) and below and all(map(_is_number, below)):
+            return False
     return True
 
 
-def _typed(column: pd.Series, decimal: str) -> pd.Series:
-    """Numbers where all that is there is a number, else words without blanks around them."""
-    words = column.str.strip()
-    shown = words.str.replace(",", ".", regex=False) if decimal == "," else words
-    found = pd.to_numeric(shown, errors="coerce")
-    return found if found.notna().sum() == words.notna().sum() else words
+def _turned(rows: list[tuple[int, list[str]]]) -> list[tuple[str, ...]]:
+    return list(zip(*(row for _, row in rows), strict=True))
+
+
+def _is_number(cell: str) -> bool:
+    if not any(map(str.isdigit, cell)):
+        return False
+    try:
+        float(cell.replace(",", "."))
+    except ValueError:
+        return bool(EUROPEAN.fullmatch(cell) or AMERICAN.fullmatch(cell))
+    return True
+
+
+def _typed(columns: list[pd.Series], commas: bool) -> list[pd.Series]:
+    """Columns of numbers where all that is there is a number, else of words.
+
+    Parameters
+    ----------
+    commas : whether they may be decimal; a file has them everywhere or nowhere.
+    """
+    plain = [_numbers(column) for column in columns]
+    left = [column for column, found in zip(columns, plain, strict=True) if found is None]
+    european = commas and any(_european(column) is not None for column in left)
+    made = []
+    for column, found in zip(columns, plain, strict=True):
+        if european:
+            turned = _european(column)
+            found = found if turned is None else turned
+        elif found is None:
+            found = _matching(AMERICAN, column, lambda v: v.replace(",", ""))
+        made.append(column if found is None else found)
+    return made
+
+
+def _european(column: pd.Series) -> pd.Series | None:
+    return _matching(EUROPEAN, column, lambda v: v.replace(".", "").replace(",", "."))
+
+
+def _matching(pattern: re.Pattern[str], column: pd.Series, turn: Any) -> pd.Series | None:
+    there = column.dropna()
+    if not all(pattern.fullmatch(v) for v in there):
+        return None
+    return _numbers(column.map(turn, na_action="ignore"))
+
+
+def _numbers(column: pd.Series) -> pd.Series | None:
+    found = pd.to_numeric(column, errors="coerce")
+    return found if found.notna().sum() == column.notna().sum() else None
 
 
 def _counts(column: pd.Series) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from rndcfl.common.errors import InputError
-from rndcfl.given.arrays import as_numbers
+from rndcfl.given.arrays import as_numbers, one_line, reading
 from rndcfl.given.hints import listed
 
 LEVELS = 50  # different words that a column may hold, more only where they repeat
@@ -35,7 +35,7 @@ class Columns:
         every = []
         for name in self.names:
             if name in self.levels:
-                every += [f"{name}={level}" for level in self.levels[name]]
+                every += [f"{name}={one_line(level)}" for level in self.levels[name]]
                 every += [f"{name} missing"] if name in self.gaps else []
             else:
                 every.append(name)
@@ -49,11 +49,11 @@ def is_frame(given: Any) -> bool:
 
 def as_frame(who: str, given: Any) -> pd.DataFrame:
     """A DataFrame of pandas, Polars or Arrow with distinct names, as pandas."""
-    try:
+    with reading(f"{who}: its table"):
         frame = given if isinstance(given, pd.DataFrame) else given.to_pandas()
-    except Exception as problem:
-        raise InputError(f"{who}: its table cannot be read by pandas: {problem}") from None
-    frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(f"{who}: its table is {type(given).__name__}; give one with columns")
+    frame = frame.set_axis([one_line(name) for name in frame.columns], axis=1)
     twice = sorted(set(frame.columns[frame.columns.duplicated()]))
     if twice:
         raise InputError(f"{who}: column {listed(twice)} is there twice; rename one")
@@ -95,7 +95,10 @@ def agreed(who: Sequence[str], frames: Sequence[pd.DataFrame]) -> Columns:
     gaps = set()
     for name in map(str, frames[0]):
         parts = [frame[name] for frame in frames]
-        kinds = [_kind(w, name, part) for w, part in zip(who, parts, strict=True)]
+        kinds = []
+        for w, part in zip(who, parts, strict=True):
+            with reading(f"{w}: column {name}"):
+                kinds.append(_kind(w, name, part))
         known = [kind for kind in kinds if kind != "nothing"]
         if len(set(known)) > 1:
             a, b = (
@@ -107,7 +110,8 @@ def agreed(who: Sequence[str], frames: Sequence[pd.DataFrame]) -> Columns:
                 "same at all clients"
             )
         if known and known[0] == "words":
-            levels[name] = _levels(name, parts)
+            with reading(f"column {name}"):
+                levels[name] = _levels(name, parts)
             if any(part.isna().any() for part in parts):
                 gaps.add(name)
     return Columns(tuple(frames[0].columns), levels, frozenset(gaps))
@@ -123,7 +127,8 @@ def numbers(who: str, frame: pd.DataFrame, columns: Columns) -> np.ndarray:
             made += [(words == level).to_numpy(dtype=np.float64) for level in columns.levels[name]]
             made += [part.isna().to_numpy(dtype=np.float64)] if name in columns.gaps else []
         else:
-            made.append(_numeric(who, name, part))
+            with reading(f"{who}: column {name}"):
+                made.append(_numeric(who, name, part))
     return np.stack(made, axis=1) if made else np.empty((len(frame), 0))
 
 
@@ -131,7 +136,7 @@ def _kind(who: str, name: str, part: pd.Series) -> str:
     """``"numbers"``, ``"words"``, or ``"nothing"`` where all is missing."""
     if not isinstance(part.dtype, pd.CategoricalDtype):
         if pd.api.types.is_datetime64_any_dtype(part) or str(part.dtype).startswith(
-            ("date", "time", "period", "interval", "duration")
+            ("date", "time", "period", "duration")
         ):
             raise _dates(who, name)
         if pd.api.types.is_complex_dtype(part):
@@ -167,10 +172,7 @@ def _of_strings(who: str, name: str, there: pd.Series) -> str:
     if strange.mean() < 0.5:
         k = int(strange.argmax())
         raise _mixed(who, name, there.iloc[k], there.index[k])
-    if (
-        strange.any()
-        and pd.to_datetime(there.iloc[:20], errors="coerce", format="ISO8601").notna().all()
-    ):
+    if pd.to_datetime(there.iloc[:20], errors="coerce", format="ISO8601").notna().all():
         raise _dates(who, name)
     return "words"
 
@@ -178,7 +180,7 @@ def _of_strings(who: str, name: str, there: pd.Series) -> str:
 def _mixed(who: str, name: str, word: str, row: Any) -> InputError:
     return InputError(
         f"{who}: column {name} holds {word!r} among numbers, in row {row + 1}; if that stands "
-        "for missing, put NaN there, or name it in na_values= of from_files"
+        "for missing, put NaN there, or name it in missing= of from_files"
     )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
+import pandas as pd
 
 from rndcfl.common.progress import progress
-from rndcfl.data.samples import input_column, label_column, stack
-from rndcfl.given.arrays import as_array
+from rndcfl.data.samples import input_column, inputs_of, label_column, labels_of
+from rndcfl.given.arrays import reading
 
 
 def is_hugging_face(given: Any) -> bool:
@@ -16,9 +16,14 @@ def is_hugging_face(given: Any) -> bool:
     return all(hasattr(given, name) for name in ("column_names", "features", "to_pandas", "format"))
 
 
+def is_transformed(given: Any) -> bool:
+    """Whether its samples are what a function of its owner makes of them."""
+    return bool(is_hugging_face(given) and given.format.get("type") == "custom")
+
+
 def is_table(given: Any) -> bool:
     """Whether no column of it is an image or an array."""
-    if not is_hugging_face(given):
+    if not is_hugging_face(given) or is_transformed(given) or not given.features:
         return False
     plain = ("Value", "ClassLabel")
     return all(type(feature).__name__ in plain for feature in given.features.values())
@@ -26,7 +31,8 @@ def is_table(given: Any) -> bool:
 
 def as_frame(who: str, given: Any, y: str | None) -> tuple[Any, Any]:
     """A dataset of numbers and words as a table and its labels."""
-    frame = given.to_pandas()
+    with reading(who):
+        frame = given.to_pandas()
     column = label_column(who, list(frame.columns), y)
     if column is None:
         return frame, None
@@ -38,13 +44,15 @@ def of_columns(who: str, given: Any, x: str | None, y: str | None) -> tuple[Any,
     columns = list(given.column_names)
     label = label_column(who, columns, y)
     x = input_column(who, columns, label, x)
-    inputs = stack(who, [as_array(f"{who}: x", value) for value in progress(given[x], "samples")])
-    return inputs, None if label is None else _by_name(list(given[label]), given.features[label])
+    with reading(who):
+        samples = list(progress(given[x], "samples"))
+        labels = None if label is None else _by_name(list(given[label]), given.features[label])
+    return inputs_of(who, samples), None if labels is None else labels_of(who, list(labels))
 
 
 def _by_name(labels: Any, feature: Any) -> Any:
     """Labels by the names that a ``ClassLabel`` gives them."""
     names = getattr(feature, "names", None)
-    if not names or any(not 0 <= int(k) < len(names) for k in labels):
-        return np.asarray(labels)
-    return [names[int(k)] for k in labels]
+    if not names:
+        return labels
+    return [None if pd.isna(k) or k < 0 else names[int(k)] for k in labels]

@@ -7,8 +7,6 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
-from zlib import error as ZlibError
 
 import numpy as np
 import pandas as pd
@@ -18,7 +16,8 @@ from rndcfl.common.errors import InputError, check_number, notice
 from rndcfl.data.delimited import MISSING, read_csv
 from rndcfl.data.pictures import read_pictures
 from rndcfl.data.tables import from_tables
-from rndcfl.given import together
+from rndcfl.given import listed, together
+from rndcfl.given.arrays import one_line, reading
 
 ARRAYS = ("x", "y", "x_test", "y_test")
 TEXT = (".csv", ".tsv", ".txt", ".data", ".tab")
@@ -80,7 +79,8 @@ def from_files(
     if size is not None:
         check_number("size", size, 4, 4096, whole=True)
     if kinds[first] == "table":
-        return _of_tables(paths, groups, dataset, target, drop, tuple(missing), classes)
+        marks = (missing,) if isinstance(missing, str) else tuple(map(str, missing))
+        return _of_tables(paths, groups, dataset, target, drop, marks, classes)
     if target is not None or drop:
         raise InputError("target and drop are columns of tables; arrays and images have none")
     if kinds[first] == "arrays":
@@ -88,7 +88,8 @@ def from_files(
         said: list[str] = []
     else:
         found, said = read_pictures(list(paths.items()), size)
-        parts = dict(zip(paths, found, strict=True))
+        kind = "images"
+        parts, kind = dict(zip(paths, found, strict=True)), kind or "images"
     return Clients.of(together(parts, kind=kind, classes=classes, said=said), groups, dataset)
 
 
@@ -96,21 +97,24 @@ def read_table(path: Path, missing: tuple[str, ...] = MISSING) -> tuple[pd.DataF
     """The table in a text or Parquet file, and what was noticed about it."""
     if _ending(path) in TEXT:
         return read_csv(path, missing)
-    try:
-        return pd.read_parquet(path), []
-    except ImportError:
-        raise InputError(
-            f"{path}: Parquet is read by pyarrow; pip install 'rndcfl[data]'"
-        ) from None
-    except Exception as problem:  # pyarrow's own errors
-        raise InputError(f"{path} cannot be read as Parquet: {problem}") from None
+    with reading(f"{path} is no Parquet: it"):
+        try:
+            return pd.read_parquet(path), []
+        except ImportError:
+            raise InputError(
+                f"{path}: Parquet is read by pyarrow; pip install 'rndcfl[data]'"
+            ) from None
 
 
 def read_arrays(path: Path) -> tuple[Any, ...]:
     """Arrays x, and y, x_test, y_test where they are there; no pickled objects."""
     if _ending(path) == ".npy":
-        return _loaded(path, lambda: np.load(path, allow_pickle=False)), None
-    arrays = {k: v for k, v in arrays_in(path).items() if k in ARRAYS}
+        with reading(f"{path} is no array: it"):
+            found = np.load(path, allow_pickle=False)
+        if not isinstance(found, np.ndarray):
+            raise InputError(f"{path} holds several arrays; call it .npz")
+        return found, None
+    arrays = arrays_in(path)
     if "x" not in arrays:
         raise InputError(f"{path} has no array x; save it with numpy.savez(path, x=..., y=...)")
     if "x_test" in arrays:
@@ -121,19 +125,12 @@ def read_arrays(path: Path) -> tuple[Any, ...]:
 def arrays_in(path: Path) -> dict[str, np.ndarray]:
     """All arrays of an npz file; :class:`InputError` for anything else, pickles among it."""
 
-    def read() -> dict[str, np.ndarray]:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
-
-    return _loaded(path, read)
-
-
-def _loaded(path: Path, read: Any) -> Any:
-    try:
-        return read()
-    except (ValueError, TypeError, AttributeError, OSError, EOFError, KeyError, SyntaxError,
-            BadZipFile, ZlibError, MemoryError) as problem:  # fmt: off
-        raise InputError(f"{path} cannot be read as {_ending(path)[1:]}: {problem}") from None
+    with reading(f"{path} is no archive of arrays: it"):
+        found = np.load(path, allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            raise InputError(f"{path} holds a single array; call it .npy")
+        with found as file:
+            return {name: np.asarray(file[name]) for name in file.files}
 
 
 def _of_tables(
@@ -160,24 +157,27 @@ def _of_tables(
 
 def _listed(files: Any) -> dict[str, Path]:
     """Names of the clients and their paths, which are there."""
-    if isinstance(files, Mapping):
-        named = {str(name): Path(path) for name, path in files.items()}
-    else:
-        if isinstance(files, str | os.PathLike):
-            files = [files]
-        try:
-            paths = [Path(path) for path in files]
-        except TypeError:
-            raise InputError(f"files are paths, one for each client, got {files!r}") from None
-        if len(paths) == 1 and paths[0].is_dir():
-            paths = _inside(paths[0])
-        named = _called(paths)
-    if not named:
+    if isinstance(files, str | os.PathLike):
+        files = [files]
+    try:
+        paths = [Path(p) for p in (files.values() if isinstance(files, Mapping) else files)]
+    except TypeError:
+        given = one_line(repr(files))
+        raise InputError(f"files are paths, one for each client, got {given}") from None
+    if not paths:
         raise InputError("no clients given; give a list with one file or folder for each")
-    for path in named.values():
-        if not path.exists():
-            raise InputError(f"there is no {path}; give the files of your clients, one each")
-    return named
+    for path in paths:
+        with reading(repr(str(path))):
+            there = path.exists()
+        if not there:
+            raise InputError(
+                f"there is no {one_line(path)}; give the files of your clients, one each"
+            )
+    if isinstance(files, Mapping):
+        return dict(zip(listed(files)[0], paths, strict=True))
+    if len(paths) == 1 and paths[0].is_dir():
+        paths = _inside(paths[0])
+    return _called(paths)
 
 
 def _inside(folder: Path) -> list[Path]:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from rndcfl.common.errors import InputError, check_name
+from rndcfl.data.pictures import alike, is_picture
+from rndcfl.given.arrays import as_array, one_line, reading
 
 INPUTS = ("image", "img", "images", "x", "pixel_values", "input", "inputs", "features", "signal")
 LABELS = ("label", "labels", "y", "target", "targets", "class", "fine_label", "digit")
@@ -27,8 +29,31 @@ def input_column(who: str, columns: Sequence[str], label: str | None, x: str | N
     rest = [name for name in columns if name != label]
     usual = next((name for name in INPUTS if name in rest), rest[0] if len(rest) == 1 else None)
     if usual is None:
-        raise InputError(f"{who} has columns {', '.join(columns)}; name the inputs with x=")
+        raise InputError(f"{who} has columns {named(columns)}; name the inputs with x=")
     return usual
+
+
+def named(columns: Sequence[str]) -> str:
+    """Columns for a sentence."""
+    return ", ".join(map(one_line, columns))
+
+
+def inputs_of(who: str, values: list[Any]) -> np.ndarray:
+    """Inputs of samples as one array, Pillow's images among them."""
+    if values and all(map(is_picture, values)):
+        with reading(f"{who}: x"):
+            values = alike(values)
+    return stack(who, [as_array(f"{who}: x", value) for value in values])
+
+
+def labels_of(who: str, values: list[Any]) -> Any:
+    """Labels of samples, numbers and words as they are; None where no sample has one."""
+    if all(value is None for value in values):
+        return None
+    arrays = [as_array(f"{who}: y", np.nan if v is None else v) for v in values]
+    if all(a.size == 1 for a in arrays):
+        return [a.item() for a in arrays]
+    return stack(who, arrays, "y")
 
 
 def stack(who: str, values: list[Any], name: str = "x") -> np.ndarray:

@@ -18,7 +18,7 @@ from rndcfl.clients import Clients
 from rndcfl.common.errors import InputError, check_name
 from rndcfl.data.frames import agreed, aligned, as_frame, is_frame, numbers
 from rndcfl.given import called, check_parts, listed, together
-from rndcfl.given.arrays import as_array, as_numbers
+from rndcfl.given.arrays import LARGEST, as_array, as_numbers, one_line
 from rndcfl.given.hints import of_columns
 
 SMALL = 1e-3  # of its size, by which a column varies at least for sums of squares to be exact
@@ -62,7 +62,8 @@ class Scale:
         """[n, d] -> float32 [n, d + len(marked)]: scaled, 0 for missing, then 1 where it was."""
         missing = np.isnan(x)
         scaled = np.where(missing, 0.0, (x - self.mean) / self.sd)
-        return np.hstack([scaled, missing[:, self.marked]]).astype(np.float32)
+        with np.errstate(over="ignore"):
+            return np.hstack([scaled, missing[:, self.marked]]).astype(np.float32)
 
 
 def sums(x: np.ndarray) -> np.ndarray:
@@ -120,41 +121,56 @@ def from_tables(
     """
     names, rows = listed(tables)
     who = called(names)
-    given = [_parts(w, row, target, drop) for w, row in zip(who, rows, strict=True)]
+    given = [_parts(w, row) for w, row in zip(who, rows, strict=True)]
+    _choose(who, given, target, drop)
     every = [(w, own[k]) for w, own in zip(who, given, strict=True) for k in range(0, len(own), 2)]
     made, columns = _as_numbers([w for w, _ in every], [x for _, x in every])
     for own in given:
         own[::2] = [made.pop(0) for _ in own[::2]]
-    _recentre([own[0] for own in given], given)
+    offset = _recentre([own[0] for own in given], given)
     said = of_columns(columns, [own[0] for own in given], scaled=True)
     scale = Scale.agreed([own[0] for own in given])
     for own in given:
         own[::2] = [scale.fill(x) for x in own[::2]]
+    _check_scaled(who, given)
     columns += [f"{columns[k]} missing" for k in scale.marked]
+    marks = np.zeros(len(scale.marked))
+    units = np.stack([np.append(scale.mean + offset, marks), np.append(scale.sd, marks + 1)])
     every_client = [tuple(own) for own in given]
     parts = dict(zip(names, every_client, strict=True)) if any(names) else every_client
-    data = together(parts, kind="table", classes=classes, columns=columns, said=said)
+    data = together(parts, kind="table", classes=classes, columns=columns, units=units, said=said)
     return Clients.of(data, groups, dataset)
 
 
-def _parts(who: str, row: Any, target: str | None, drop: Sequence[str]) -> list[Any]:
-    """``[x, y]`` or ``[x, y, x_test, y_test]`` of one client, frames without `drop`."""
+def _parts(who: str, row: Any) -> list[Any]:
+    """``[x, y]`` or ``[x, y, x_test, y_test]`` of one client, x frames or arrays."""
     parts = [row, None] if is_frame(row) else row
     check_parts(who, parts)
     parts = list(parts)
     for k in range(0, len(parts), 2):
-        if not is_frame(parts[k]):
-            if drop or target is not None:
-                raise InputError(f"{who}: target= and drop= name columns; give a DataFrame")
-            parts[k] = _positions(who, parts[k])
-            continue
-        frame = as_frame(who, parts[k])
-        for name in drop:
-            frame = frame.drop(columns=check_name(f"column of {who}", name, frame.columns))
-        if target is not None and parts[k + 1] is None:
-            parts[k + 1] = frame.pop(check_name(f"column of {who}", target, frame.columns))
-        parts[k] = frame
+        parts[k] = as_frame(who, parts[k]) if is_frame(parts[k]) else _positions(who, parts[k])
     return parts
+
+
+def _choose(who: list[str], given: list[list[Any]], target: Any, drop: Any) -> None:
+    """Take labels out of frames, and columns that somebody, not everybody, may have."""
+    if isinstance(drop, str | int):
+        drop = [drop]
+    dropped = [one_line(name) for name in drop]
+    if target is None and not dropped:
+        return
+    places = [(w, own, k) for w, own in zip(who, given, strict=True) for k in range(0, len(own), 2)]
+    bare = next((w for w, own, k in places if not is_frame(own[k])), None)
+    if bare:
+        raise InputError(f"{bare}: target= and drop= name columns; give a DataFrame")
+    known = list(dict.fromkeys(name for _, own, k in places for name in own[k].columns))
+    for name in dropped:
+        check_name("column to drop", name, known)
+    for w, own, k in places:
+        own[k] = own[k].drop(columns=[name for name in dropped if name in own[k]])
+        if target is not None and own[k + 1] is None:
+            column = check_name(f"column of {w}", one_line(target), own[k].columns)
+            own[k + 1] = own[k].pop(column)
 
 
 def _positions(who: str, given: Any) -> Any:
@@ -190,18 +206,31 @@ def _framed(who: str, given: Any) -> pd.DataFrame:
     return given if is_frame(given) else pd.DataFrame(as_table(who, given)).rename(columns=str)
 
 
-def _recentre(train: list[np.ndarray], given: list[list[Any]]) -> None:
-    """Take a constant off columns that vary by little of their size, such as years or times.
+def _recentre(train: list[np.ndarray], given: list[list[Any]]) -> np.ndarray:
+    """Take a constant off columns that vary by little of their size, such as years or times; [d].
 
     The sum of squares would lose what varies; no result depends on where zero is.
     """
     pooled = np.concatenate(train)
+    offset = np.zeros(pooled.shape[1])
     for k in range(pooled.shape[1]):
         values = pooled[~np.isnan(pooled[:, k]), k]
         if len(values) and 0 < np.ptp(values) < SMALL * np.abs(values).max():
-            for own in given:
-                for x in own[::2]:
-                    x[:, k] -= values[0]
+            offset[k] = values[0]
+    for own in given:
+        for x in own[::2]:
+            x -= offset
+    return offset
+
+
+def _check_scaled(who: list[str], given: list[list[Any]]) -> None:
+    """Raise for test rows so far from all training rows that float32 does not hold them."""
+    for w, own in zip(who, given, strict=True):
+        if not all(np.isfinite(x).all() for x in own[2::2]):
+            raise InputError(
+                f"{w}: x_test holds values beyond {LARGEST:.0e} standard deviations of the "
+                "training rows; leave these rows out"
+            )
 
 
 def as_table(who: str, given: Any) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -29,25 +31,51 @@ def as_array(what: str, given: Any) -> np.ndarray:
     """
     if given is None:
         raise no_samples(what)
-    if isinstance(given, list | tuple) and given and isinstance(given[0], torch.Tensor):
-        given = _stacked(what, given)
+    if isinstance(given, list | tuple) and given:
+        if isinstance(given[0], torch.Tensor):
+            given = _stacked(what, given)
+        elif any(isinstance(part, np.ma.MaskedArray) for part in given):
+            with reading(what):
+                given = np.ma.stack(given)
     if isinstance(given, torch.Tensor):
         return _of_tensor(what, given)
-    if isinstance(given, np.ma.MaskedArray):
-        return _of_masked(what, given)
-    if isinstance(given, pd.DataFrame | pd.Series):
-        return _of_frame(given)
-    if hasattr(given, "toarray"):  # SciPy's sparse matrices
-        given = given.toarray()
+    with reading(what):
+        if isinstance(given, np.ma.MaskedArray):
+            return _of_masked(what, given)
+        if isinstance(given, pd.DataFrame | pd.Series):
+            return _of_frame(given)
+        if hasattr(given, "toarray"):  # SciPy's sparse matrices
+            given = given.toarray()
     try:
-        return np.asarray(given)
+        found = np.asarray(given)
+        if found.dtype.kind in "US" and isinstance(given, list | tuple):
+            return _as_given(found, given)
+        return found
     except Exception:  # whatever an object's own conversion may raise
         raise InputError(f"{what} is not a rectangular array of numbers") from None
 
 
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Whatever other people's code raises while it reads `what`, as one line."""
+    try:
+        yield
+    except (InputError, Warning):
+        raise
+    except Exception as problem:
+        reason = one_line(problem) or type(problem).__name__
+        raise InputError(f"{what} cannot be read: {reason}") from None
+
+
+def one_line(given: object) -> str:
+    """Its words in one line."""
+    return " ".join(str(given).split())
+
+
 def no_samples(what: str) -> InputError:
     """The error for a client without data."""
-    return InputError(f"{what.replace(': ', ' has no samples in ')}; leave it out or give it data")
+    who, _, part = what.rpartition(": ")
+    return InputError(f"{who} has no samples in {part}; leave it out or give it data")
 
 
 def as_numbers(what: str, given: Any, missing: bool = False) -> np.ndarray:
@@ -69,10 +97,14 @@ def as_numbers(what: str, given: Any, missing: bool = False) -> np.ndarray:
     elif x.dtype.kind in "US":
         x = _floats(what, x)
     if x.dtype.kind not in "buif":
-        raise InputError(f"{what} of dtype {x.dtype} cannot be read as numbers; {TABLES}")
+        raise InputError(
+            f"{what} of dtype {x.dtype} cannot be read as numbers; give real numbers, of dates the "
+            "days since one"
+        )
     if x.dtype.kind == "f":
-        if x.dtype.itemsize > 8 or x.dtype.byteorder == ">":
-            x = x.astype(np.float64)
+        if x.dtype not in (np.float32, np.float64):  # of 16 or 128 bits, or the other byte order
+            with np.errstate(over="ignore"):
+                x = x.astype(np.float64)
         _check_finite(what, x, missing)
     return x
 
@@ -107,19 +139,26 @@ def _of_tensor(what: str, given: torch.Tensor) -> np.ndarray:
         if found.is_floating_point() and found.dtype not in KNOWN:
             found = found.float()
         return found.resolve_conj().resolve_neg().numpy()
-    except (RuntimeError, TypeError, NotImplementedError) as problem:
-        reason = str(problem).splitlines()[0]
-        raise InputError(f"{what} is a tensor whose values cannot be read: {reason}") from None
+    except Exception as problem:
+        raise InputError(
+            f"{what} is a tensor whose values cannot be read: {one_line(problem)}"
+        ) from None
 
 
 def _of_masked(what: str, given: np.ma.MaskedArray[Any, Any]) -> np.ndarray:
     """NaN where it is masked."""
-    if not np.ma.getmaskarray(given).any():
+    if given.dtype.kind != "V" and not np.ma.getmaskarray(given).any():
         return np.asarray(given.data)
-    try:
-        return np.ma.filled(given.astype(np.float64), np.nan)
-    except (TypeError, ValueError):
-        raise InputError(f"{what} is masked and not of numbers; leave masked samples out") from None
+    if given.dtype.kind not in "buifO":
+        raise InputError(f"{what} is masked and not of numbers; leave masked samples out")
+    return np.ma.filled(given.astype(np.float64), np.nan)
+
+
+def _as_given(found: np.ndarray, given: Any) -> np.ndarray:
+    """A list's words and numbers as they are, where NumPy has made words of all."""
+    mixed = np.array(given, dtype=object)
+    alike = mixed.shape != found.shape or all(isinstance(v, str | bytes) for v in mixed.ravel())
+    return found if alike else mixed
 
 
 def _of_frame(given: pd.DataFrame | pd.Series) -> np.ndarray:
@@ -128,12 +167,16 @@ def _of_frame(given: pd.DataFrame | pd.Series) -> np.ndarray:
         types = list(given.dtypes)
     else:
         types = [given.dtype]
-    if all(pd.api.types.is_numeric_dtype(t) for t in types):
+    if all(_is_real(t) for t in types):
         if any(given.isna().to_numpy().ravel()):
             return given.to_numpy(dtype=np.float64, na_value=np.nan)
         plain = all(isinstance(t, np.dtype) for t in types)
         return given.to_numpy() if plain else _narrowest(given)
     return given.to_numpy(dtype=object)
+
+
+def _is_real(dtype: Any) -> bool:
+    return pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype)
 
 
 def _narrowest(given: pd.DataFrame | pd.Series) -> np.ndarray:
@@ -149,7 +192,8 @@ def _of_objects(what: str, x: np.ndarray) -> np.ndarray:
             f"{what} is {type(x.item()).__name__}, no array; give arrays, or datasets "
             "to from_datasets"
         )
-    gone = pd.isna(x)
+    with reading(what):
+        gone = pd.isna(x)
     if gone.any():
         x = np.where(gone, np.nan, x)
     elif all(isinstance(v, bool | np.bool_) for v in x.ravel()):
@@ -167,5 +211,5 @@ def _floats(what: str, x: np.ndarray) -> np.ndarray:
     try:
         with np.errstate(all="ignore"):
             return x.astype(np.float64)
-    except (TypeError, ValueError, OverflowError):
+    except Exception:  # whatever an object's own conversion may raise
         raise InputError(f"{what} of dtype {x.dtype} cannot be read as numbers; {TABLES}") from None

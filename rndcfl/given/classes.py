@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ import pandas as pd
 
 from rndcfl.common.errors import InputError
 from rndcfl.common.metrics import IGNORED
-from rndcfl.given.arrays import as_array
+from rndcfl.given.arrays import as_array, one_line, reading
 
+PLAIN = (str, bytes, int, float, np.number, np.bool_, pd.Interval)  # what may name a class
 MANY = 50  # different labels, from which on they may be measurements
 
 
@@ -63,6 +65,7 @@ def numbered(
         for name, y, n in zip(names, given, sizes, strict=True)
     ]
     there = [(name, y) for name, y in zip(names, kept, strict=True) if y is not None]
+    _check_one_sort(there)
     real = next((name for name, y in there if y[0].dtype.kind == "f"), "")
     if real:
         absent = f"{real} holds real numbers, which are no classes"
@@ -72,7 +75,7 @@ def numbered(
     if classes is None:
         order, said = sorted(found, key=_rank), _said(there, len(found))
     else:
-        order, said = list(classes), []
+        order, said = _order(classes), []
         strange = next(((n, v) for n, y in there for v in y[1] if v not in order), None)
         if strange:
             raise InputError(
@@ -101,23 +104,62 @@ def _flat(name: str, given: Any, n: int) -> Coded:
         return _one_hot(name, y), list(given.columns if named else range(y.shape[1]))
     if y.shape != (n,):
         raise InputError(f"{name} has shape {y.shape}, expected ({n},) to match its x")
-    if y.dtype.kind in "Mmc" or y.dtype.kind == "V":
+    if y.dtype.kind in "MmcV":
         raise InputError(f"{name} of type {y.dtype} holds no classes; give numbers or words")
-    gone = int(pd.isna(y).sum())
+    with reading(name):
+        gone = int(pd.isna(y).sum())
     if gone:
         raise InputError(
             f"{name} lacks {gone} of {n} labels; leave these samples out, or give y=None"
         )
-    if y.dtype == object and all(isinstance(v, int | float | np.number) for v in y):
-        y = np.array(y.tolist())
+    if y.dtype == object and all(isinstance(v, int | float | np.number | Decimal) for v in y):
+        with reading(name):
+            y = np.array([float(v) if isinstance(v, Decimal) else v for v in y])
     if y.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            y = y.astype(np.float64)
         if not np.isfinite(y).all() or (y != np.round(y)).any() or np.abs(y).max() > 2**53:
             return y, []
         y = y.astype(np.int64)
-    if y.dtype == object and not all(isinstance(v, Hashable) for v in y):
-        raise InputError(f"{name} holds {type(y[0]).__name__}; give one number or word per sample")
+    if y.dtype == object:
+        strange = next((v for v in y if not isinstance(v, PLAIN)), None)
+        if strange is not None:
+            raise InputError(
+                f"{name} holds {type(strange).__name__}; give one number or word per sample"
+            )
     codes, values = pd.factorize(y)
-    return codes, [v.item() if isinstance(v, np.generic) else v for v in values]
+    return codes, [_plain(v) for v in values]
+
+
+def _plain(value: Any) -> Any:
+    """A label as a number or a word of Python's own."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return value if isinstance(value, int | float | str) else str(value)
+
+
+def _check_one_sort(there: list[tuple[str, Coded]]) -> None:
+    """Raise where labels are words here and numbers there: nobody knows which mean the same."""
+    sorts = [(n, v) for n, (_, values) in there for v in values]
+    word = next(((n, v) for n, v in sorts if isinstance(v, str)), None)
+    number = next(((n, v) for n, v in sorts if not isinstance(v, str)), None)
+    if word and number:
+        raise InputError(
+            f"{word[0]} holds the word {word[1]!r}, {number[0]} the number {number[1]!r}; give "
+            "words or numbers at all clients"
+        )
+
+
+def _order(classes: Any) -> list[Any]:
+    """Names of classes that were given beforehand, checked."""
+    if isinstance(classes, Iterable) and not isinstance(classes, str | bytes):
+        order = [_plain(v) if isinstance(v, PLAIN) else v for v in classes]
+        if all(isinstance(v, Hashable) for v in order) and len(set(order)) == len(order):
+            return order
+    raise InputError(
+        f"classes are a list of different names in their order, got {one_line(repr(classes))}"
+    )
 
 
 def _one_hot(name: str, y: np.ndarray) -> np.ndarray:

@@ -85,7 +85,7 @@ def of_columns(names: Sequence[str], tables: Sequence[np.ndarray], scaled: bool)
             value, share = mark
             lines.append(
                 f"{column([name])} is {value:g} in {share:.0%} of its rows, far from all other "
-                "values; if that stands for missing, put NaN there and read it with from_tables"
+                "values; if that stands for missing, put NaN (an empty cell) there"
             )
     if not scaled:
         lines += _unlike_scales(names, pooled)
@@ -128,10 +128,12 @@ def _unlike_scales(names: Sequence[str], pooled: np.ndarray) -> list[str]:
     if not len(known):
         return []
     largest, smallest = known[spreads[known].argmax()], known[spreads[known].argmin()]
-    if spreads[largest] <= SCALES * spreads[smallest]:
+    ratio = spreads[largest] / spreads[smallest]
+    if ratio <= SCALES:
         return []
+    times = f"{ratio:.0f}" if ratio < 1e6 else f"{ratio:.0e}"
     return [
-        f"{column([names[largest]])} varies {spreads[largest] / spreads[smallest]:.0f} times as "
+        f"{column([names[largest]])} varies {times} times as "
         f"much as {column([names[smallest]])}, whose differences will not be seen; from_tables "
         "brings columns to one scale"
     ]

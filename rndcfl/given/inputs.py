@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from rndcfl.common.errors import InputError, check_name
 from rndcfl.given.arrays import as_numbers, no_samples
@@ -56,9 +57,10 @@ def read(names: Sequence[str], given: Sequence[object], kind: str | None = None)
     """
     if kind is not None:
         check_name("kind", kind, KINDS)
+    _check_columns(names, given)
     arrays = [as_numbers(name, one) for name, one in zip(names, given, strict=True)]
     for name, x in zip(names, arrays, strict=True):
-        if x.ndim == 0 or x.size == 0:
+        if x.size == 0:
             raise no_samples(name)
         if x.ndim not in (2, 3, 4):
             more = "; for one column x[:, None]" if x.ndim == 1 else ""
@@ -69,6 +71,7 @@ def read(names: Sequence[str], given: Sequence[object], kind: str | None = None)
             )
     said: list[str] = []
     kind = kind or _kind(arrays, said)
+    _check_alike(names, arrays)
     if kind == "text":
         arrays = [_text(name, x) for name, x in zip(names, arrays, strict=True)]
     elif kind == "table":
@@ -79,7 +82,6 @@ def read(names: Sequence[str], given: Sequence[object], kind: str | None = None)
     else:
         _check_dimensions(names[0], arrays[0], kind, (3, 4))
         arrays = _unit(names, _channels_first(arrays, said), said)
-    _check_alike(names, arrays)
     wanted = np.int64 if kind == "text" else np.float32
     return Inputs(kind, [np.ascontiguousarray(x, dtype=wanted) for x in arrays], said)
 
@@ -87,6 +89,21 @@ def read(names: Sequence[str], given: Sequence[object], kind: str | None = None)
 def _check_dimensions(name: str, x: np.ndarray, kind: str, allowed: tuple[int, ...]) -> None:
     if x.ndim not in allowed:
         raise InputError(f"{name} has shape {x.shape}, which is not of kind {kind!r}: {SHAPES}")
+
+
+def _check_columns(names: Sequence[str], given: Sequence[object]) -> None:
+    """Raise where frames have other columns, or the same in another order."""
+    frames = [
+        (name, list(x.columns))
+        for name, x in zip(names, given, strict=True)
+        if isinstance(x, pd.DataFrame)
+    ]
+    for name, columns in frames:
+        if columns != frames[0][1]:
+            raise InputError(
+                f"{name} has other columns than {frames[0][0]}, or in another order; from_tables "
+                "matches columns by name"
+            )
 
 
 def _check_alike(names: Sequence[str], arrays: list[np.ndarray]) -> None:
@@ -142,29 +159,33 @@ def _channels_first(arrays: list[np.ndarray], said: list[str]) -> list[np.ndarra
             f"as [n, C, H, W] = {[n, last, first, height]}"
         )
         return [x.transpose(0, 3, 1, 2) for x in arrays]
+    if first == height > last and last not in CHANNELS:
+        said.append(
+            f"images of shape {[n, first, height, last]} are taken as {first} channels of "
+            f"{height} x {last} pixels; if channels come last, x.transpose(0, 3, 1, 2) turns them"
+        )
     return arrays
 
 
 def _unit(names: Sequence[str], arrays: list[np.ndarray], said: list[str]) -> list[np.ndarray]:
     """Pixels in [0, 1], where they come as whole numbers or as floats up to 255."""
-    whole = [x for x in arrays if x.dtype.kind in "ui"]
-    real = [(name, x) for name, x in zip(names, arrays, strict=True) if x.dtype.kind == "f"]
-    of_whole = _scale_of_whole(names, whole, said) if whole else 1
-    of_real = _scale_of_real(real, said) if real else 1
-    scales = [of_whole if x.dtype.kind in "ui" else of_real for x in arrays]
-    return [
-        x if scale == 1 else x.astype(np.float32) / np.float32(scale)
-        for x, scale in zip(arrays, scales, strict=True)
-    ]
+    named = list(zip(names, arrays, strict=True))
+    whole = [(name, x) for name, x in named if x.dtype.kind in "ui"]
+    real = [(name, x) for name, x in named if x.dtype.kind == "f"]
+    of_whole = _scale_of_whole(whole, said) if whole else 1
+    scales = {"u": of_whole, "i": of_whole, "f": _scale_of_real(real, said) if real else 1, "b": 1}
+    found = [(x, scales[x.dtype.kind]) for x in arrays]
+    return [x if scale == 1 else x.astype(np.float32) / np.float32(scale) for x, scale in found]
 
 
-def _scale_of_whole(names: Sequence[str], arrays: list[np.ndarray], said: list[str]) -> int:
+def _scale_of_whole(whole: list[tuple[str, np.ndarray]], said: list[str]) -> int:
     """The largest value that whole pixels can have: of 8, 10, 12, 14 or 16 bits."""
-    lowest, most = min(int(x.min()) for x in arrays), max(int(x.max()) for x in arrays)
+    lowest, most = min(int(x.min()) for _, x in whole), max(int(x.max()) for _, x in whole)
     scale = next((value for value in (1, *PIXELS) if most <= value), 0)
     if lowest < 0 or not scale:
         raise InputError(
-            f"{names[0]} and others hold pixels from {lowest} to {most}; bring them to [0, 1] first"
+            f"{whole[0][0]} and others hold pixels from {lowest} to {most}; bring them to [0, 1] "
+            "first"
         )
     if scale > 1:
         said.append(f"pixels of whole numbers are divided by {scale}, so that they are in [0, 1]")

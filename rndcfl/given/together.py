@@ -10,6 +10,7 @@ import numpy as np
 
 from rndcfl.common.errors import InputError
 from rndcfl.given import hints
+from rndcfl.given.arrays import one_line
 from rndcfl.given.classes import Labels, numbered, per_place
 from rndcfl.given.inputs import Inputs, read
 
@@ -28,6 +29,7 @@ class Together:
     unlabelled : why there are no labels although some were given, or empty.
     said : what a reader should know.
     columns : names of a table's columns, where they are known.
+    units : mean and standard deviation that each column was brought to 0 and 1 by, [2, d].
     """
 
     names: list[str]
@@ -37,6 +39,7 @@ class Together:
     unlabelled: str
     said: list[str]
     columns: tuple[str, ...] = ()
+    units: np.ndarray | None = None
 
 
 def check_parts(who: str, parts: Any) -> None:
@@ -59,13 +62,16 @@ def listed(given: Any) -> tuple[list[str], list[Any]]:
     try:
         named = isinstance(given, Mapping)
         rows = list(given.values() if named else given)
-        names = [str(name) for name in given] if named else [""] * len(rows)
-    except TypeError:
+        names = [one_line(name) for name in given] if named else [""] * len(rows)
+    except (TypeError, AttributeError):
         raise InputError(
             f"clients are a list with one (x, y) each, or a dictionary, got {type(given).__name__}"
         ) from None
     if not rows:
         raise InputError("no clients given; give a list with one (x, y) per client")
+    twice = next((name for name in names if name and names.count(name) > 1), None)
+    if twice:
+        raise InputError(f"two clients are called {twice}; give each a name of its own")
     return names, rows
 
 
@@ -80,6 +86,7 @@ def together(
     kind: str | None = None,
     classes: Sequence[Hashable] | None = None,
     columns: Sequence[str] | None = None,
+    units: np.ndarray | None = None,
     said: Sequence[str] = (),
 ) -> Together:
     """Data as people give them, ``(x, y)`` or ``(x, y, x_test, y_test)`` of each client.
@@ -88,7 +95,7 @@ def together(
     ----------
     given : a list, or a dictionary whose keys name the clients.
     kind, classes : as for :meth:`rndcfl.Clients.from_arrays`.
-    columns : names of a table's columns where somebody has already looked at them.
+    columns, units : of a table where somebody has already looked at it and scaled it.
     said : what that somebody has to say.
 
     Raises
@@ -124,7 +131,7 @@ def together(
         numbers = list(map(str, range(train[0].shape[1])))
         lines += hints.of_columns(numbers, [x.astype(np.float64) for x in train], scaled=False)
     about = labels.n_classes, labels.names, labels.absent
-    return Together(names, parts, *about, lines, tuple(columns or ()))
+    return Together(names, parts, *about, lines, tuple(columns or ()), units)
 
 
 def _labels(

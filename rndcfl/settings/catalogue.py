@@ -39,8 +39,8 @@ class Plan:
         held = {2: "table", 3: "series"}.get(self.dataset.x_train.ndim, "images")
         if held != kind:
             raise InputError(
-                f"setting {setting!r} is for {kind}, and {self.dataset.name} is of kind {held}; take "
-                "iid, classes, dirichlet or quantity, for series also mounting"
+                f"setting {setting!r} is for {kind}, and {self.dataset.name} is of kind {held}; "
+                "take iid, classes, dirichlet or quantity, for series also mounting"
             )
 
     def rng(self, *key: str | int) -> np.random.Generator:
