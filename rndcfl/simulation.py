@@ -114,7 +114,9 @@ def simulate(
         run.average(trained, aggregation)
         labels.append(run.labels)
         rows += list(run.scores(method, r))
-    return History(_table(rows, run.ledger), np.stack(labels), run.models, run.network, run.ledger)
+    table = _table(rows, run.ledger)
+    state = np.stack(labels), run.models, run.network, run.ledger
+    return History(table, *state, classes=clients.classes)
 
 
 def _method(name: str, params: dict[str, Any]) -> Method:
@@ -185,6 +187,8 @@ class History:
     models : federation -> final model.
     network : the task's architecture, to load a model into.
     ledger : costs by phase, round and client.
+    classes : names of the classes that the models' outputs stand for, where they are not the
+        numbers.
     """
 
     table: pd.DataFrame
@@ -192,6 +196,7 @@ class History:
     models: dict[int, State]
     network: nn.Module
     ledger: Ledger
+    classes: tuple[Any, ...] = ()
 
     def final(self) -> pd.DataFrame:
         """The last round's rows, one per client; costs are summed over all rounds."""

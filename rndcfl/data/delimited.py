@@ -20,6 +20,7 @@ ENCODINGS = ("utf-8-sig", "cp1252", "latin-1")
 MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "none", "-", ".")
 LINES = 50  # at the top of a file, that show its dialect
 CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f]")  # characters that no text has
+NOTE = re.compile("#|sep=")  # begins a line above the header, of a person or of Excel
 EUROPEAN = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+)?(,\d+)?([eE][+-]?\d+)?")
 AMERICAN = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d*)?")
 
@@ -98,8 +99,10 @@ def _rows(text: str) -> tuple[list[tuple[int, list[str]]], str]:
         rows = _cut(text, delimiter, strict=True)
     except csv.Error as problem:
         if "unexpected end" in str(problem):
-            raise InputError("a quotation mark is never closed") from None
+            raise ValueError("a quotation mark is never closed") from None
         rows = _cut(text, delimiter)
+    while len(rows) > 1 and len(rows[0][1]) < len(rows[1][1]) and NOTE.match(rows[0][1][0]):
+        rows = rows[1:]
     blanks = [(number, row[0].split()) for number, row in rows if len(row) == 1]
     widths = {len(row) for _, row in blanks}
     if len(blanks) == len(rows) > 1 and len(widths) == 1 and max(widths) > 1:

@@ -148,6 +148,7 @@ def _kind(who: str, name: str, part: pd.Series) -> str:
         return "words"
     if pd.api.types.is_numeric_dtype(part):
         return "numbers"
+    there = there.astype(object)  # of Arrow's words to_numeric makes numbers
     values = there.tolist()
     if any(hasattr(v, "year") or hasattr(v, "total_seconds") for v in values):
         raise _dates(who, name)

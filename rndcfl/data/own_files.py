@@ -14,7 +14,7 @@ import pandas as pd
 from rndcfl.clients import Clients
 from rndcfl.common.errors import InputError, check_number, notice
 from rndcfl.data.delimited import MISSING, read_csv
-from rndcfl.data.pictures import read_pictures
+from rndcfl.data.pictures import ENDINGS, read_pictures
 from rndcfl.data.tables import from_tables
 from rndcfl.given import listed, together
 from rndcfl.given.arrays import one_line, reading
@@ -184,6 +184,11 @@ def _inside(folder: Path) -> list[Path]:
     """One file or folder for each client, all of them in one folder."""
     shown = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
     found = [p for p in shown if p.is_dir() or _ending(p) in KINDS]
+    if not found and any(p.suffix.lower() in ENDINGS for p in shown):
+        raise InputError(
+            f"{folder} holds images itself; give a folder with one for each client, or of a single "
+            "client {name: folder}"
+        )
     if not found:
         raise InputError(f"{folder} holds neither tables, arrays nor folders, one for each client")
     return found
@@ -191,7 +196,7 @@ def _inside(folder: Path) -> list[Path]:
 
 def _called(paths: list[Path]) -> dict[str, Path]:
     """Clients are called as their files, with the folder where two files have one name."""
-    short = [path.name if path.is_dir() else _stem(path) for path in paths]
+    short = [one_line(path.name if path.is_dir() else _stem(path)) for path in paths]
     if len(set(short)) < len(short):
         short = [str(path) for path in paths]
     if len(set(short)) < len(short):

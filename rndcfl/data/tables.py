@@ -119,6 +119,11 @@ def from_tables(
     >>> from_tables({"north": north, "south": south}).columns
     ('age', 'sex=f', 'sex=m', 'age missing')
     """
+    if is_frame(tables):
+        raise InputError(
+            "tables are a list with one table for each client, got a single "
+            f"{type(tables).__name__}; groupby makes one for each"
+        )
     names, rows = listed(tables)
     who = called(names)
     given = [_parts(w, row) for w, row in zip(who, rows, strict=True)]

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from rndcfl.common.errors import InputError
+from rndcfl.flower import guard
 
 HOST = "127.0.0.1"
 QUIET = {
@@ -52,10 +53,10 @@ class Processes:
         self.running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, program: str, *arguments: str) -> None:
-        """Start one of Flower's programs; it and all it starts are one group."""
+        """Start one of Flower's programs; it, its guard and all it starts are one group."""
         with self.log(name).open("ab") as log:
             self.running[name] = subprocess.Popen(
-                [command(program), *arguments],
+                guard.command(command(program), *arguments),
                 env=self._environment(),
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,

@@ -124,7 +124,7 @@ def _mark(values: np.ndarray, parts: list[np.ndarray]) -> tuple[float, float] | 
 
 def _unlike_scales(names: Sequence[str], pooled: np.ndarray) -> list[str]:
     spreads = np.nanstd(pooled, axis=0)
-    known = np.flatnonzero(spreads > 0)
+    known = np.flatnonzero(np.ptp(pooled, axis=0) > 0)  # spreads of constants are rounded
     if not len(known):
         return []
     largest, smallest = known[spreads[known].argmax()], known[spreads[known].argmin()]

@@ -77,10 +77,16 @@ DISCOVER, NATURAL = (
     "test_discover_writes_json_and_never_over_a_file",
     "test_discover_natural_clients",
 )
+OWN = "test_what_is_written_beside_the_table"
+PICTURES = "test_a_folder_of_files_is_as_good_as_its_files"
 CHECK = "test_check_runs_a_students_copy_and_says_what_is_wrong"
 ELSEWHERE = {
     "rndcfl discover --setting rotation": DISCOVER,
     "rndcfl discover --dataset heart-disease --setting natural": NATURAL,
+    "rndcfl discover hospitals/*.csv --target num": OWN,
+    "rndcfl discover hospitals/*.csv --target num --report found.html": OWN,
+    "rndcfl discover wards/*.parquet --drop patient_id --csv found.csv": OWN,
+    "rndcfl discover scans/ --size 64 --by features": PICTURES,
     "rndcfl list": LIST,
     "rndcfl list --profile paper": LIST,
     "rndcfl bench": DISCOVERY,
@@ -114,6 +120,7 @@ NOT_HERE = {
     "conda env create -f environment.yml",
     "conda activate rndcfl",
     "pip install 'rndcfl[flower]'",
+    "pip install 'rndcfl[book,data]'",
     "pip install -e '.[flower]'",
     "rndcfl flower --nodes 12 --simulation",
     "jupyter nbconvert --to slides",

@@ -134,7 +134,9 @@ def test_the_columns_that_differ_most_come_first_in_their_own_units():
     ]
     table = differences.columns(from_tables(frames), np.array([0, 1]))
     assert table["column"].tolist() == ["b", "c=u", "c=v"]  # a does not differ
-    assert table.loc[0, ["federation 0", "federation 1"]].tolist() == pytest.approx([20, 60], abs=1e-3)
+    assert table.loc[0, ["federation 0", "federation 1"]].tolist() == pytest.approx(
+        [20, 60], abs=1e-3
+    )
     assert table.loc[0, "apart"] == pytest.approx(4, abs=1e-4)  # 40 over a deviation of 10
     assert table.loc[1, ["federation 0", "federation 1"]].tolist() == [0.5, 1]
 

@@ -13,7 +13,7 @@ from filelock import FileLock
 from flower_grid import LocalGrid, with_config
 from flwr.app import Array, ArrayRecord, Context, Error, MetricRecord, RecordDict
 
-from rndcfl import Clients, discover, from_tables, simulate
+from rndcfl import Clients, discover, from_tables, make_clients, simulate
 from rndcfl.common.errors import InputError, WireError
 from rndcfl.common.ledger import Ledger
 from rndcfl.criteria import Calibrated
@@ -131,9 +131,11 @@ def test_text_travels_as_well(tmp_path):
         [
             (x := rng.integers(20 * (i % 2), 20 * (i % 2) + 10, (60, 12)), np.roll(x, -1, 1))
             for i in range(4)
-        ]
+        ],
+        kind="text",
     )
-    grid = LocalGrid([at_home(client, i, tmp_path) for i, client in enumerate(clients)])
+    homes = [at_home(client, i, tmp_path) | {"kind": "text"} for i, client in enumerate(clients)]
+    grid = LocalGrid(homes)
     config = replace(CONFIG, model="gru", rounds=2, steps=60)
     progress, _ = run(grid, tmp_path / "out", config)
     history = simulate(clients, "rnd", rounds=2, steps=60)
@@ -143,6 +145,41 @@ def test_text_travels_as_well(tmp_path):
     np.testing.assert_allclose(scores(progress)["loss"], history.table["loss"], atol=1e-4)
     with pytest.raises(InputError, match="0 of at least 2"):
         run(grid, tmp_path / "other", replace(config, model="mlp"))
+
+
+def test_series_travel_as_well(tmp_path):
+    clients = make_clients("waves", "mounting", 4, 2, samples_per_client=60, test_per_client=20)
+    grid = LocalGrid([at_home(client, i, tmp_path) for i, client in enumerate(clients)])
+    config = replace(CONFIG, model="conv1d", rounds=2, steps=60)
+    progress, _ = run(grid, tmp_path / "out", config)
+    history = simulate(clients, "rnd", rounds=2, model="conv1d", steps=60)
+    assert progress.labels == {0: 0, 1: 1, 2: 0, 3: 1}
+    np.testing.assert_allclose(scores(progress)["loss"], history.table["loss"], atol=1e-4)
+
+
+def test_whole_numbers_at_a_site_are_a_table(tmp_path):
+    rng = np.random.default_rng(0)
+    homes = []
+    for i in range(2):
+        np.savez(
+            tmp_path / f"{i}.npz", x=rng.integers(9, size=(40, 3)) + 9 * i, y=np.arange(40) % 2
+        )
+        homes.append({"client": i, "data": str(tmp_path / f"{i}.npz")})
+    progress, _ = run(LocalGrid(homes), tmp_path / "out", replace(CONFIG, rounds=1))
+    assert progress.about["kind"] == "table" and progress.labels == {0: 0, 1: 1}
+
+
+def test_columns_in_another_order_are_refused(tmp_path):
+    rng = np.random.default_rng(0)
+    homes = []
+    for i, names in enumerate((["a", "b"], ["b", "a"], ["a", "b"])):
+        frame = pd.DataFrame(rng.normal(size=(40, 2)), columns=names).assign(y=np.arange(40) % 2)
+        frame.to_csv(tmp_path / f"{i}.csv", index=False)
+        homes.append({"client": i, "data": str(tmp_path / f"{i}.csv")})
+    progress, lines = run(LocalGrid(homes), tmp_path / "out", replace(CONFIG, rounds=1))
+    assert sorted(progress.labels) == [0, 2]
+    said = "client 1 has other columns than the others, or in another order"
+    assert any(said in line for line in lines)
 
 
 def test_messages_weigh_what_the_ledger_says(four, grid, tmp_path):
@@ -643,18 +680,18 @@ def test_files_that_cannot_be_read_are_refused(tmp_path):
     np.savez(tmp_path / "c.npz", x=np.array([{}], dtype=object))
     for name, says in (("a", "cannot be read"), ("b", "no array x"), ("c", "cannot be read")):
         with pytest.raises(InputError, match=says):
-            loaders.read_npz(str(tmp_path / f"{name}.npz"))
+            loaders.load(0, {"data": str(tmp_path / f"{name}.npz")}, {})
     (tmp_path / "d.csv").write_text("a,y\n1,0.5\nx,1\n")
     with pytest.raises(InputError, match="whole numbers"):
-        loaders.read_csv(str(tmp_path / "d.csv"))
+        loaders.labelled(str(tmp_path / "d.csv"))
     (tmp_path / "e.csv").write_text("a,b\nx,1\n")
     with pytest.raises(InputError, match="column a is not numeric"):
-        loaders.read_csv(str(tmp_path / "e.csv"))
+        loaders.labelled(str(tmp_path / "e.csv"))
     with pytest.raises(InputError, match="'b'"):
-        loaders.read_csv(str(tmp_path / "e.csv"), "bb")
+        loaders.labelled(str(tmp_path / "e.csv"), "bb")
     (tmp_path / "f.csv").write_bytes(b"")
-    with pytest.raises(InputError, match=r"f\.csv cannot be read as CSV"):
-        loaders.read_csv(str(tmp_path / "f.csv"))
+    with pytest.raises(InputError, match=r"f\.csv is empty"):
+        loaders.labelled(str(tmp_path / "f.csv"))
 
 
 @pytest.mark.parametrize("landmarks", [1, 65, 2.5])

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from rndcfl.book.bench.output import check_new, json_option, write
+from rndcfl.common.progress import silent
 
 
 class Numbers(click.ParamType):
@@ -143,7 +144,7 @@ def scale(
     check_new(file)
     sizes = dict(samples=samples, landmarks=landmarks, dataset=dataset)
     asked = cases(counts, most, seeds, **sizes, threads=threads or torch.get_num_threads())
-    rows = [measure(case) for case in tqdm(asked, unit="run")]
+    rows = [measure(case) for case in tqdm(asked, unit="run", **silent())]
     columns = [
         "mode",
         "clients",

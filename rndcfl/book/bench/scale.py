@@ -8,6 +8,7 @@ is its own.
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from rndcfl.book.bench.timing import clock
 from rndcfl.clients import Clients
 from rndcfl.common.errors import InputError, check_name, check_number
 from rndcfl.common.metrics import ari, exact
+from rndcfl.common.orphans import end_with
 from rndcfl.data.catalogue import DATASETS, load_dataset
 from rndcfl.discovery import discover
 from rndcfl.novelty import MAX_PROFILE
@@ -97,6 +99,7 @@ def measure(case: Case) -> dict[str, Any]:
     """
     case.check()
     command = [sys.executable, "-m", "rndcfl.book.bench.scale", json.dumps(asdict(case))]
+    command.append(str(os.getpid()))  # which it follows
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
@@ -149,4 +152,5 @@ def _peak_mb() -> float:
 
 
 if __name__ == "__main__":
+    end_with(int(sys.argv[2]))
     print(json.dumps(measure_here(Case(**json.loads(sys.argv[1])))))

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from rndcfl.common.progress import silent
 from rndcfl.engine.networks import device
 
 
@@ -73,7 +74,7 @@ def alternate(works: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str,
         Name -> :class:`Timed`.
     """
     timed = {name: Timed() for name in works}
-    with tqdm(total=repeats * len(works), unit="run") as bar:
+    with tqdm(total=repeats * len(works), unit="run", **silent()) as bar:
         for _ in range(repeats):
             for name, work in works.items():
                 bar.set_description(name)

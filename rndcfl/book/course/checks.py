@@ -14,7 +14,7 @@ from nbformat import NotebookNode
 
 from rndcfl.book import paths
 from rndcfl.book.course.copies import tagged
-from rndcfl.book.run.executed import QUIET_KERNEL, error_in
+from rndcfl.book.run.executed import error_in, kernel_arguments
 from rndcfl.book.run.parameters import parameters_for
 from rndcfl.common.errors import InputError
 
@@ -88,7 +88,7 @@ def _executed(notebook: NotebookNode, name: str, profile: str) -> NotebookNode:
             allow_errors=True,
             kernel_name="python3",
             resources={"metadata": {"path": folder}},
-            extra_arguments=QUIET_KERNEL,
+            extra_arguments=kernel_arguments(),
         )
         return client.execute(env=env)
 

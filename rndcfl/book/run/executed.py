@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,18 @@ import nbformat
 from rndcfl.book import paths
 from rndcfl.common.files import write_whole
 
-# A kernel is ended by an interrupt; one that is still busy would print that as an error.
-QUIET_KERNEL = ("--IPKernelApp.log_level=50",)
+
+def kernel_arguments() -> list[str]:
+    """How this process starts a kernel: quiet, and not if this process has gone meanwhile.
+
+    A kernel follows its parent from early on, but takes whichever it then has for it.
+    """
+    # A kernel is ended by an interrupt; one that is still busy would print that as an error.
+    arguments = ["--IPKernelApp.log_level=50"]
+    if sys.platform != "win32":
+        gone = f"if __import__('os').getppid() != {os.getpid()}: __import__('os')._exit(1)"
+        arguments.append(f"--IPKernelApp.exec_lines={gone}")
+    return arguments
 
 
 def error_line(problem: Exception, first: bool) -> str:

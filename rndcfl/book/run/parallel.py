@@ -14,6 +14,9 @@ from typing import Any
 import torch
 from loky import ProcessPoolExecutor  # unlike the standard one, it takes functions of notebooks
 
+from rndcfl.book.provenance.reached import unrecorded
+from rndcfl.common.orphans import or_at_once
+
 
 def over_seeds(
     function: Callable[[int], Any], seeds: Iterable[int], workers: int | None = None
@@ -52,3 +55,7 @@ def _follow(parent: int) -> None:
         while os.getppid() == parent:  # an orphan is given to another parent
             time.sleep(0.1)
     os._exit(1)
+
+
+# No decorator, for published runs rest on the function as it stands; they rest on no more of this.
+end_with_parent = unrecorded(unrecorded(or_at_once)(end_with_parent))

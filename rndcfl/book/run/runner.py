@@ -126,7 +126,7 @@ def _executed(job: Job, folder: Path) -> dict[str, Any]:
             cwd=str(folder),
             progress_bar=False,
             execution_timeout=CELL_TIMEOUT,
-            extra_arguments=executed.QUIET_KERNEL,
+            extra_arguments=executed.kernel_arguments(),
             config=Config({"KernelManager": {"transport_encryption": "auto"}}),
         )
         error = executed.error_in(notebook)  # papermill takes sys.exit(0) for success

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from typing import Any, TypeVar
 
 from rndcfl.book.run.parallel import end_with_parent
+from rndcfl.common.orphans import Terminated, terminated
 
 Item = TypeVar("Item")
 GRACE = 15  # seconds that an interrupted worker has to end by itself
@@ -50,8 +51,9 @@ def side_by_side(
                         result, pool = None, place()
                     free.append(pool)
                     yield item, result
-        except (KeyboardInterrupt, GeneratorExit):
-            if wait(running, GRACE).not_done:  # a worker missed its own interrupt
+        except (KeyboardInterrupt, GeneratorExit, Terminated):
+            # An interrupt in a terminal reaches the workers, too; what ends this process does not.
+            if wait(running, 0 if terminated() else GRACE).not_done:
                 for process in multiprocessing.active_children():
-                    process.terminate()  # its kernel sees that and ends, too
+                    process.kill()  # its kernel sees that and ends, too
             raise
