@@ -116,7 +116,8 @@ def test_every_command_and_option_explains_itself(command):
     assert result.exit_code == 0
     assert main.commands[command].help
     for option in main.commands[command].params:
-        assert option.opts[0] in result.output
+        name = option.opts[0] if option.param_type_name == "option" else option.human_readable_name
+        assert name in result.output
 
 
 def test_version():
