@@ -140,7 +140,7 @@ def _kind(who: str, name: str, part: pd.Series) -> str:
         ):
             raise _dates(who, name)
         if pd.api.types.is_complex_dtype(part):
-            raise InputError(f"{who}: column {name} holds complex numbers; give real ones")
+            raise _complex(who, name)
     there = part.reset_index(drop=True).dropna()
     if not len(there):
         return "nothing"
@@ -157,7 +157,10 @@ def _kind(who: str, name: str, part: pd.Series) -> str:
     if any(isinstance(v, str) for v in values):
         word = next(v for v in values if isinstance(v, str))
         raise _mixed(who, name, word, there.index[values.index(word)])
-    if pd.to_numeric(there, errors="coerce").notna().all():
+    found = pd.to_numeric(there, errors="coerce")
+    if pd.api.types.is_complex_dtype(found):
+        raise _complex(who, name)
+    if found.notna().all():
         return "numbers"
     raise InputError(
         f"{who}: column {name} holds {type(values[0]).__name__}, neither numbers nor words; leave "
@@ -190,6 +193,10 @@ def _dates(who: str, name: str) -> InputError:
         f"{who}: column {name} holds dates; give days since one, "
         f"(frame[{name!r}] - day).dt.days, or leave it out with drop=[{name!r}]"
     )
+
+
+def _complex(who: str, name: str) -> InputError:
+    return InputError(f"{who}: column {name} holds complex numbers; give real ones")
 
 
 def _levels(name: str, parts: Iterable[pd.Series]) -> list[str]:

@@ -53,7 +53,7 @@ class Processes:
         self.running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, program: str, *arguments: str) -> None:
-        """Start one of Flower's programs; it, its guard and all it starts are one group."""
+        """Start one of Flower's programs; it and its guard are one group."""
         with self.log(name).open("ab") as log:
             self.running[name] = subprocess.Popen(
                 guard.command(command(program), *arguments),

@@ -103,7 +103,7 @@ def as_numbers(what: str, given: Any, missing: bool = False) -> np.ndarray:
         )
     if x.dtype.kind == "f":
         if x.dtype not in (np.float32, np.float64):  # of 16 or 128 bits, or the other byte order
-            with np.errstate(over="ignore"):
+            with np.errstate(all="ignore"):
                 x = x.astype(np.float64)
         _check_finite(what, x, missing)
     return x

@@ -97,6 +97,8 @@ Coded = tuple[np.ndarray, list[Any]]  # which of the values each label is, and t
 def _flat(name: str, given: Any, n: int) -> Coded:
     """One client's labels as numbers of their own values; real targets as they are."""
     y = as_array(name, given)
+    if y.dtype.kind in "MmcV":
+        raise InputError(f"{name} of type {y.dtype} holds no classes; give numbers or words")
     if y.ndim == 2 and y.shape[1] == 1 and len(y) == n:
         y = y[:, 0]
     if y.ndim == 2 and len(y) == n:
@@ -104,8 +106,6 @@ def _flat(name: str, given: Any, n: int) -> Coded:
         return _one_hot(name, y), list(given.columns if named else range(y.shape[1]))
     if y.shape != (n,):
         raise InputError(f"{name} has shape {y.shape}, expected ({n},) to match its x")
-    if y.dtype.kind in "MmcV":
-        raise InputError(f"{name} of type {y.dtype} holds no classes; give numbers or words")
     with reading(name):
         gone = int(pd.isna(y).sum())
     if gone:
@@ -116,7 +116,7 @@ def _flat(name: str, given: Any, n: int) -> Coded:
         with reading(name):
             y = np.array([float(v) if isinstance(v, Decimal) else v for v in y])
     if y.dtype.kind == "f":
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):
             y = y.astype(np.float64)
         if not np.isfinite(y).all() or (y != np.round(y)).any() or np.abs(y).max() > 2**53:
             return y, []

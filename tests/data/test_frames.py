@@ -124,6 +124,8 @@ IDS = [f"p{i}" for i in range(60)]
         (one(a=pd.period_range("2020", periods=2)), "column a holds dates"),
         (one(a=pd.interval_range(0, 2)), "column a holds Interval, neither numbers nor words"),
         (one(a=[1j, 2]), "column a holds complex numbers"),
+        (one(a=[1j, None]), "column a holds complex numbers"),
+        (one(a=[1j, pd.NA]), "column a holds complex numbers"),
         (one(a=[[1], [2]]), "column a holds list, neither numbers nor words"),
         (one(a=[10**400, 2]), "column a cannot be read"),
         (one(a=[np.inf, 2]), "column a holds 1 infinite values"),

@@ -90,6 +90,7 @@ def test_classes_are_different_names(classes):
         (np.ones((6, 2)), "give one label per sample, or rows of zeros with a single one"),
         ([[0], [1, 2]], "is not a rectangular array"),
         (np.ones(6) * 1j, "holds no classes"),
+        (np.eye(3)[CODES] * 1j, "holds no classes"),
         (np.array(["2020-01-01"] * 6, dtype="M8[D]"), "holds no classes"),
         (pd.Series(pd.date_range("2020", periods=6)), "holds Timestamp; give one number or word"),
         ([datetime.date(2020, 1, 1)] * 6, "holds date; give one number or word"),
