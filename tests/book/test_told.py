@@ -138,6 +138,12 @@ def test_one_federation_is_scored_as_it_comes(stripe_clients):
 def test_rivals_need_a_name_and_a_truth(stripe_clients):
     with pytest.raises(InputError, match="mmd"):
         next(rival_rows(stripe_clients(4), 0, ["mmdd"]))
+    few = Clients.from_arrays(
+        [(client.x[: 3 if i == 2 else 30], None) for i, client in enumerate(stripe_clients(4))],
+        [0, 1, 0, 1],
+    )
+    (row,) = rival_rows(few, 0, ["c2st"])
+    assert (row["exact"], row["federations"]) == (1, 2)
     nameless = Clients.from_arrays([(client.x, None) for client in stripe_clients(4)])
     with pytest.raises(InputError, match="true groups"):
         next(rival_rows(nameless, 0, ["mmd"]))

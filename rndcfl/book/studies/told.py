@@ -9,7 +9,7 @@ scored as it comes: who is told k = 1 is right, who looks at silhouettes always 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -32,6 +32,7 @@ from rndcfl.predictors import RND
 _STEPS = np.geomspace(1e-4, 30, 32)
 TOLERANCES = np.concatenate([-_STEPS[::-1], [0.0], _STEPS])  # readings differ in scale and in sign
 
+LEAST = 4  # samples of a client: two to learn from and two to test on
 AUTHORS_SAMPLES = 4166  # of a client in the paper; 10 epochs of them are 326 steps
 
 Labels = np.ndarray | dict[str, np.ndarray]  # what a rival finds, or what for each of its choices
@@ -176,7 +177,8 @@ def rival_rows(
 
     Parameters
     ----------
-    clients : with their true groups, whose number k some rivals are told.
+    clients : with their true groups, whose number k some rivals are told. Those of fewer than
+        :data:`LEAST` samples, at whom some rivals cannot look, sit out.
     seed : of everything that is random.
     which : names in :data:`RIVALS`.
 
@@ -188,6 +190,7 @@ def rival_rows(
     """
     for name in which:
         check_name("rival", name, RIVALS)
+    clients = replace(clients, members=tuple(c for c in clients if len(c) >= LEAST))
     truth = clients.groups
     if truth is None:
         raise InputError("rivals are scored by the true groups, which these clients do not have")
