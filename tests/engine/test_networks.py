@@ -82,11 +82,19 @@ def test_encoder_refuses(shape, downsample, message):
 # --- task models --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if name != "gru"])
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in ("gru", "conv1d")])
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)])
 def test_models_have_one_output_per_class(name, shape):
     network = build_model(name, shape, 7, seed=0).eval()
     assert network(torch.rand(2, *shape)).shape == (2, 7)
+
+
+def test_conv1d():
+    network = build_model("conv1d", (3, 64), 4, seed=0)
+    assert network(torch.rand(2, 3, 64)).shape == (2, 4)
+    by_hand = 32 * 5 * 3 * 16 + 16 * 5 * 16 * 32 + 128 * 64 + 64 * 4
+    assert multiply_adds(network, (3, 64)) == by_hand
+    assert build_model("conv1d", (1, 5), 4, seed=0)(torch.rand(2, 1, 5)).shape == (2, 4)
 
 
 def test_mlp():
@@ -138,7 +146,7 @@ def test_gru_reads_from_left_to_right():
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_is_a_function_of_the_seed(name, global_rng_untouched):
-    shape = (8,) if name == "gru" else (1, 8, 8)
+    shape = {"gru": (8,), "conv1d": (1, 8)}.get(name, (1, 8, 8))
     a, b, c = (weights(build_model(name, shape, 3, seed)) for seed in (0, 0, 1))
     assert torch.equal(a, b)
     assert not torch.equal(a, c)
