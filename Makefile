@@ -6,8 +6,8 @@ else
 BIN := .venv/bin
 endif
 READY := .venv/.ready
-# Three test processes on two cores, for some wait most of their time; whole files each, those first.
-SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder -rs
+# Two test processes, whole files each; first what waits longest for other processes.
+SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder -rs
 # Alone, for a browser and a kernel want both cores.
 JUPYTERLAB := tests/book/test_jupyterlab.py
 

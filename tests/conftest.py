@@ -25,7 +25,8 @@ torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"
 
 # Begun first: they wait for other processes, and at the end everybody would wait for them.
-LONG = ["test_flower_loopback", "test_notebooks", "test_commands", "test_crash", "test_cli"]
+LONG = ["test_flower_loopback", "test_notebooks", "test_commands", "test_crash", "test_orphans"]
+LONG += ["test_cli"]
 
 
 def pytest_collection_modifyitems(items):

@@ -172,11 +172,14 @@ def hostile():
 
 
 def private():
-    table = (
-        read("tab_private_recovery").query("samples == 600 and epsilon == 1").set_index("setting")
-    )
-    parts = [f"{name} {of(table['exact'][name], 10)}" for name in ("rotation", "noise")]
-    return f"{', '.join(parts)} seeds (600 images per client)"
+    table = read("tab_private_recovery").query("samples == 600 and epsilon == 1")
+    exact = table.set_index(["by", "setting"])["exact"]
+
+    def found(by):
+        return ", ".join(f"{name} {of(exact[by, name], 10)}" for name in ("rotation", "noise"))
+
+    features = f"by features {found('features')}"
+    return f"{found('novelty')}; {features} seeds (600 images per client)"
 
 
 CLAIMS = {

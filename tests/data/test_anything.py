@@ -24,8 +24,8 @@ from rndcfl.data.tables import from_tables
 from rndcfl.discovery import discover
 from rndcfl.given import KINDS
 
-MANY = settings(max_examples=500, suppress_health_check=list(HealthCheck))
-SOME = settings(max_examples=200, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=300, suppress_health_check=list(HealthCheck))
+SOME = settings(max_examples=120, suppress_health_check=list(HealthCheck))
 
 
 def answer(door, *args, look=False, **options):
