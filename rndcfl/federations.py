@@ -74,11 +74,11 @@ class Discovery:
     def explain(self) -> pd.DataFrame:
         """One row per client: how well it fits where it is, and where else it might belong.
 
-        Columns: client, name (where clients have any), federation, scored (held-out samples),
-        inside (largest dissimilarity to a member of its own federation), nearest (the other
-        federation it is least unlike; -1 where there is none), outside (largest dissimilarity to a
-        member of that one), margin (distance of the nearer of the two to the threshold; negative
-        where the grouping overruled a pair).
+        Columns: client, name (where clients have any), federation, scored (held-out samples; 0 of
+        who is left alone), inside (largest dissimilarity to a member of its own federation),
+        nearest (the other federation it is least unlike; -1 where there is none), outside (largest
+        dissimilarity to a member of that one), margin (distance of the nearer of the two to the
+        threshold; negative where the grouping overruled a pair).
         """
         rows = []
         for i, own in enumerate(self.labels):
@@ -94,7 +94,7 @@ class Discovery:
                 dict(
                     client=i,
                     federation=int(own),
-                    scored=int(self.reports.samples[i]),
+                    scored=0 if i in self.refused else int(self.reports.samples[i]),
                     inside=inside,
                     nearest=nearest,
                     outside=outside,
@@ -163,7 +163,8 @@ class ProfileDiscovery(Discovery):
 
     def explain(self) -> pd.DataFrame:
         """As :meth:`Discovery.explain`, with one more column: detectable."""
-        return super().explain().assign(detectable=self.detectable)
+        seen = ~np.isin(np.arange(len(self.labels)), list(self.refused))
+        return super().explain().assign(detectable=np.where(seen, self.detectable, np.nan))
 
     def __repr__(self) -> str:
         low, high = self.detectable.min(), self.detectable.max()

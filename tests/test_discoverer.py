@@ -145,7 +145,9 @@ def test_the_calibrated_criterion_needs_three_samples(stripe_clients):
         found = discover(clients)
     assert found.refused == {1: "it has 2 samples, too few to compare"}
     assert found.federations == [["a", "c"], ["b"]]
-    assert found.explain()["name"].tolist() == ["a", "b", "c"]
+    table = found.explain()
+    assert table["name"].tolist() == ["a", "b", "c"]
+    assert table["scored"].tolist() == [2, 0, 44] and np.isnan(table["detectable"][1])
     with pytest.raises(
         InputError, match=r"client 0 has 2 samples, 1 of them left to compare; at least 2"
     ):

@@ -101,13 +101,9 @@ def agreed(who: Sequence[str], frames: Sequence[pd.DataFrame]) -> Columns:
                 kinds.append(_kind(w, name, part))
         known = [kind for kind in kinds if kind != "nothing"]
         if len(set(known)) > 1:
-            a, b = (
-                kinds.index(known[0]),
-                next(i for i, k in enumerate(kinds) if k not in (known[0], "nothing")),
-            )
+            where = [f"{kind} at {who[kinds.index(kind)]}" for kind in dict.fromkeys(known)]
             raise InputError(
-                f"column {name} holds {known[0]} at {who[a]}, {kinds[b]} at {who[b]}; make it the "
-                "same at all clients"
+                f"column {name} holds {', '.join(where)}; make it the same at all clients"
             )
         if known and known[0] == "words":
             with reading(f"column {name}"):

@@ -88,8 +88,7 @@ def from_files(
         said: list[str] = []
     else:
         found, said = read_pictures(list(paths.items()), size)
-        kind = "images"
-        parts, kind = dict(zip(paths, found, strict=True)), kind or "images"
+        parts, kind = dict(zip(paths, found, strict=True)), "images"
     return Clients.of(together(parts, kind=kind, classes=classes, said=said), groups, dataset)
 
 

@@ -20,8 +20,9 @@ from rndcfl.common.errors import InputError, check_name, check_number, notice
 from rndcfl.common.ledger import SEED_BYTES, Ledger, Stopwatch
 from rndcfl.common.progress import progress
 from rndcfl.criteria.calibrated import Calibrated
+from rndcfl.criteria.linkage import in_order_of_appearance
 from rndcfl.discovery import BY
-from rndcfl.engine.inputs import check_characters
+from rndcfl.engine.inputs import averaged, check_characters
 from rndcfl.engine.networks import multiply_adds
 from rndcfl.features import OF_TRAINING, Features
 from rndcfl.given.hints import left_alone
@@ -224,12 +225,9 @@ def _profile(
 
 def _with_alone(labels: np.ndarray, who: np.ndarray, n: int) -> np.ndarray:
     """Federations of the clients `who` among `n`; the others are each on their own."""
-    if len(who) == n:
-        return labels
     every = labels.max() + 1 + np.arange(n)
     every[who] = labels
-    _, first, number = np.unique(every, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[number]
+    return in_order_of_appearance(every)
 
 
 def _check(
@@ -250,6 +248,7 @@ def _check(
             few.append(i)
     if len(few) == len(clients):
         criterion.check_samples(0, len(clients[0]), profile)
+    notice(averaged(shape, clients[0].kind, profile.rnd.max_side))
     if few:
         notice([left_alone([f"client {i}" for i in few])])
     return few

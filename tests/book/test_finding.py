@@ -45,9 +45,8 @@ def test_own_files_are_told_by_name(tmp_path):
     assert "2 federations by criterion calibrated" in result.output
     assert "  0: bari, rome\n  1: bergen, oslo\n" in result.output
     rows = [line.split()[:3] for line in result.output.splitlines()[1:5]]
-    assert rows == [
-        ["bari", "120", "0"], ["bergen", "120", "1"], ["oslo", "120", "1"], ["rome", "120", "0"]
-    ]  # fmt: skip
+    names = ("bari", "bergen", "oslo", "rome")
+    assert rows == [[name, "120", str(f)] for name, f in zip(names, (0, 1, 1, 0), strict=True)]
 
 
 def test_a_folder_of_files_is_as_good_as_its_files(tmp_path):
